@@ -1,0 +1,74 @@
+/*
+ * Event loops. One RhLoop belongs to one thread: it watches descriptors, fires timers, runs posted
+ * calls and finishes disk I/O (io_uring, or epoll and worker threads). The main thread's loop rides
+ * on the default GMainContext, so GLib sources work there too.
+ */
+#ifndef RH_UTIL_LOOP_H
+#define RH_UTIL_LOOP_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct RhLoop RhLoop;
+
+/** rh_loop_new - a loop for a thread still to be started; NULL and @err when the host refuses resources */
+RhLoop *rh_loop_new(const char *name, GError **err);
+/** rh_loop_new_main - the loop of the calling (main) thread, attached to the default GMainContext */
+RhLoop *rh_loop_new_main(GError **err);
+/** rh_loop_free - end a loop that does not run; accepts NULL. Watches and timers must have ended. */
+void rh_loop_free(RhLoop *loop);
+
+/** rh_loop_run - run on the calling thread until rh_loop_quit; the thread owns the loop meanwhile */
+void rh_loop_run(RhLoop *loop);
+/** rh_loop_quit - make rh_loop_run return soon; any thread */
+void rh_loop_quit(RhLoop *loop);
+/** rh_loop_turn - one iteration; @may_block waits for something to do. Returns whether something was done. */
+bool rh_loop_turn(RhLoop *loop, bool may_block);
+/** rh_loop_current - the loop that the calling thread runs, or NULL (vCPU and worker threads) */
+RhLoop *rh_loop_current(void);
+#define rh_assert_on_loop(loop) g_assert(rh_loop_current() == (loop))
+
+/** rh_loop_post - run fn(opaque) on @loop's thread soon; calls keep their order. Any thread, signal-unsafe. */
+void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque);
+
+enum { RH_READABLE = 1, RH_WRITABLE = 2, RH_HANGUP = 4 };
+typedef void RhWatchFn(void *opaque, unsigned events);
+
+/** RhWatch - caller's memory, zero-filled until begun; ended by rh_watch_end on its loop */
+typedef struct RhWatch {
+    RhLoop *loop;
+    int fd;
+    unsigned events;
+    RhWatchFn *fn;
+    void *opaque;
+    void *private;      /* the loop's bookkeeping */
+} RhWatch;
+
+/** rh_watch_begin - level-triggered watch of @fd for @events (RH_READABLE|RH_WRITABLE; hang-up always reported) */
+void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWatchFn *fn, void *opaque);
+/** rh_watch_set - change the events watched for; 0 pauses. On the watch's loop. */
+void rh_watch_set(RhWatch *watch, unsigned events);
+/** rh_watch_end - stop; fn is not called again. Safe on a zero-filled watch and from inside its own fn. */
+void rh_watch_end(RhWatch *watch);
+
+/**
+ * rh_loop_set_poll - busy-poll for up to @max_ns before sleeping (0: never, the default), calling
+ * @poll (may be NULL), which returns whether it found work
+ */
+void rh_loop_set_poll(RhLoop *loop, int64_t max_ns);
+
+/**
+ * RhPoller - something an event loop asks for work before it sleeps while polling is on (a virtqueue's
+ * available index, say). fn returns whether it found and did work. Ended by rh_poller_end on its loop.
+ */
+typedef struct RhPoller {
+    RhLoop *loop;
+    bool (*fn)(void *opaque);
+    void *opaque;
+    struct RhPoller *next;
+} RhPoller;
+void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void *opaque);
+void rh_poller_end(RhPoller *poller);
+
+#endif
