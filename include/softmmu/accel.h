@@ -1,0 +1,78 @@
+/*
+ * What an accelerator is: a table of operations behind which KVM, qtest or our own engine run vCPUs.
+ * Nothing outside accel/ and target/i386/ knows which one it is.
+ */
+#ifndef RH_SOFTMMU_ACCEL_H
+#define RH_SOFTMMU_ACCEL_H
+
+#include "softmmu/vcpu.h"
+
+typedef struct RhAccelType RhAccelType;
+#define RH_TYPE_ACCEL "accel"
+#define RH_ACCEL_NAME(name) name "-accel"
+
+/** RhIrqRoute - a message-signalled interrupt bound to an eventfd of the accelerator (an irqfd) */
+typedef struct RhIrqRoute {
+    uint64_t address;
+    uint32_t data;
+    uint32_t requester;     /* bus/dev/fn of the sender */
+    int gsi;                /* private: the accelerator's number, -1: none */
+    RhEvent *event;         /* signalled by the device; NULL while not bound */
+} RhIrqRoute;
+
+typedef enum RhIrqchip { RH_IRQCHIP_OFF, RH_IRQCHIP_SPLIT, RH_IRQCHIP_ON } RhIrqchip;
+
+/** RhAccelType - slots may be NULL where "optional" is said; then callers do without */
+struct RhAccelType {
+    RhType;
+    /* Make the VM; false and @err (then the next -accel is tried). Start-up, machine lock. */
+    bool (*open)(RhAccel *accel, GError **err);
+    void (*close)(RhAccel *accel);
+    /* The board is about to be made and wants this interrupt chip; false + @err when it cannot be had. */
+    bool (*set_up_irqchip)(RhAccel *accel, RhIrqchip kind, bool has_pit, GError **err);     /* optional */
+
+    bool (*vcpu_init)(RhVcpu *vcpu, GError **err);  /* on the vCPU's thread */
+    void (*vcpu_fini)(RhVcpu *vcpu);                /* on the vCPU's thread */
+    RhRunResult (*vcpu_run)(RhVcpu *vcpu);          /* on the vCPU's thread, machine lock NOT held */
+    void (*vcpu_kick)(RhVcpu *vcpu);                /* any thread: make vcpu_run return soon */
+    /* Copy CPU state between the accelerator and the CPU object; on the vCPU's thread or with it paused. */
+    bool (*vcpu_fetch)(RhVcpu *vcpu, GError **err);                 /* accelerator -> object */
+    bool (*vcpu_store)(RhVcpu *vcpu, bool is_reset, GError **err);  /* object -> accelerator */
+    /* Interrupt request line of the vCPU (irqchip off): level of INTR; NMI, SMI, INIT, SIPI requests */
+    void (*vcpu_interrupt)(RhVcpu *vcpu, int request, int level);   /* optional */
+
+    /* In-kernel interrupt services; all optional together. */
+    void (*set_gsi)(RhAccel *accel, unsigned gsi, int level);
+    bool (*send_msi)(RhAccel *accel, uint64_t address, uint32_t data, uint32_t requester);
+    bool (*bind_route)(RhAccel *accel, RhIrqRoute *route, GError **err);    /* route->event signals from now on */
+    void (*update_route)(RhAccel *accel, RhIrqRoute *route);                /* address/data changed */
+    void (*unbind_route)(RhAccel *accel, RhIrqRoute *route);
+
+    bool runs_guest;        /* false for qtest: vCPUs never execute */
+    bool clock_is_manual;   /* guest time is moved by a test */
+    /* The machine's clock stops or goes on (kvmclock, TSC); optional */
+    void (*set_clock_running)(RhAccel *accel, bool is_running);
+};
+
+struct RhAccel {
+    RhObject obj;
+    RhIrqchip irqchip;      /* what set_up_irqchip gave */
+};
+
+#define RH_ACCEL(T, ...)                                                                           \
+    static const RhAccelType T##_type = { .size = sizeof(T), .parent = RH_TYPE_ACCEL, __VA_ARGS__ };    \
+    RH_TYPE_ENTRY(T##_type)
+
+static inline const RhAccelType *rh_accel_type(const RhAccel *accel)
+{
+    return (const RhAccelType *)accel->obj.type;
+}
+
+enum { RH_CPU_INTR, RH_CPU_NMI, RH_CPU_SMI, RH_CPU_INIT };
+
+/** rh_accel_open - take the first usable of @names (NULL-terminated, without "-accel"); sets vm->accel. @err names each reason. */
+bool rh_accel_open(RhVm *vm, const char *const *names, json_object *const *props, GError **err);
+/** rh_accel_has_irqchip - interrupts of devices are the accelerator's business (set_gsi, send_msi are there) */
+bool rh_accel_has_irqchip(RhVm *vm);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Run states: whether the machine runs, and the requests (shutdown, reset, ...) that change it.
+ * Requests may come from any thread; they are carried out on the main loop under the machine lock.
+ */
+#ifndef RH_SOFTMMU_RUNSTATE_H
+#define RH_SOFTMMU_RUNSTATE_H
+
+#include "qapi-types.h"
+#include "softmmu/vm.h"
+
+typedef struct RhRunState {
+    QmpRunState state;
+    QmpShutdownCause shutdown_cause;    /* of the pending or last shutdown */
+    bool is_shutdown_requested, is_reset_requested;
+    QmpShutdownCause reset_cause;
+    bool start_paused;                  /* -S */
+    QmpRebootAction on_reboot;          /* -action; -no-reboot is "shutdown" */
+    QmpShutdownAction on_shutdown;      /* -no-shutdown is "pause" */
+    QmpPanicAction on_panic;
+    QmpWatchdogAction on_watchdog;
+    bool has_quit;
+    int exit_code;
+    RhNotifierList changed;             /* machine started or stopped: fn(opaque, bool *is_running) */
+    RhNotifierList powerdown;           /* power button */
+    RhNotifierList wakeup;
+    RhNotifierList reset;               /* after every device was reset: boards place CPUs and images */
+    RhNotifierList exiting;             /* the process is about to leave its main loop */
+} RhRunState;
+
+bool rh_is_running(const RhVm *vm);
+/** rh_vm_start/stop - cont and stop: clock, vCPUs, events RESUME/STOP. Main thread, machine lock. */
+void rh_vm_start(RhVm *vm);
+void rh_vm_stop(RhVm *vm, QmpRunState state);
+/** rh_request_* - any thread; the main loop does it soon */
+void rh_request_shutdown(RhVm *vm, QmpShutdownCause cause);
+void rh_request_exit(RhVm *vm, int exit_code);      /* isa-debug-exit and such: leave with this code */
+void rh_request_reset(RhVm *vm, QmpShutdownCause cause);
+void rh_request_powerdown(RhVm *vm);
+void rh_request_suspend(RhVm *vm);
+bool rh_request_wakeup(RhVm *vm, GError **err);
+void rh_request_panic(RhVm *vm, json_object *info);
+/** rh_machine_reset - all devices, then run->reset notifiers, then event RESET; main thread, vCPUs paused */
+void rh_machine_reset(RhVm *vm, QmpShutdownCause cause);
+/** rh_main_run - the main loop until shutdown or quit; returns the process's exit code */
+int rh_main_run(RhVm *vm);
+
+#endif
