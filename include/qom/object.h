@@ -25,6 +25,11 @@ typedef struct RhObject RhObject;
 typedef struct RhProp RhProp;
 typedef struct RhPropKind RhPropKind;
 
+/** RhTree - where links resolve paths from; an RhVm starts with one */
+typedef struct RhTree {
+    RhObject *root;         /* "/" */
+} RhTree;
+
 /** RH_TABLE - initialise a {rows, nr} pair from a static array */
 #define RH_TABLE(array) { array, RH_COUNT(array) }
 

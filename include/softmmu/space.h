@@ -25,13 +25,18 @@ typedef struct RhFlatRange {
     RhRegion *region;       /* leaf: RAM, ROM, ROM device or I/O; valid as long as the view is (RCU) */
     uint64_t offset;        /* of start in the region */
     uint8_t *host;          /* memory to read directly, or NULL */
+    RhRam *ram;             /* behind host */
     bool is_writable;       /* host may be written directly, too */
 } RhFlatRange;
 
 typedef struct RhFlatView {
     size_t nr;
     RhFlatRange *ranges;
-    uint64_t generation;    /* differs between any two views of a space */
+    size_t nr_io_events;
+    RhIoEvent *io_events;   /* at: absolute; in order of address */
+    size_t nr_coalesced;
+    RhRange *coalesced;     /* absolute */
+    uint64_t generation;    /* differs between any two views of the machine, never 0 */
 } RhFlatView;
 
 /** RhLookup - last hit of one thread in one space: zero-filled at first; the owner's thread only */
@@ -57,6 +62,9 @@ struct RhSpaceListener {
 /** rh_space_new - a space that shows @root; ended by rh_space_free */
 RhSpace *rh_space_new(RhVm *vm, const char *name, RhRegion *root);
 void rh_space_free(RhSpace *space);
+/** rh_space_new_gated - shows what @of shows while open, nothing while closed (bus mastering); closed at first */
+RhSpace *rh_space_new_gated(RhVm *vm, const char *name, RhSpace *of);
+void rh_space_set_open(RhSpace *space, bool is_open);
 RhRegion *rh_space_root(RhSpace *space);
 /** rh_space_listen - @listener is told of all present ranges at once, then of changes */
 void rh_space_listen(RhSpace *space, RhSpaceListener *listener);

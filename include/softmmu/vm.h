@@ -19,10 +19,10 @@ typedef struct RhAccel RhAccel;
 typedef struct RhEventSink RhEventSink;
 
 struct RhVm {
+    RhTree;                 /* const: root, "/" of the object tree */
     RhMutex lock;           /* const: the machine lock */
     RhLoop *loop;           /* const: the main loop */
     RhClock *clock;         /* const: guest (virtual) time: stops with the machine */
-    RhObject *root;         /* const: "/" of the object tree */
     RhSpace *memory;        /* const: what CPUs see at physical addresses */
     RhSpace *ports;         /* const: the 64 KiB I/O ports */
     RhEventSink *events;    /* const: where QMP events go; never NULL (events vanish without a monitor) */
