@@ -30,7 +30,11 @@ void rh_clock_set(RhClock *clock, int64_t now_ns);
 /** rh_clock_set_manual - from now on time moves only by rh_clock_step_to: for qtest and tests */
 void rh_clock_set_manual(RhClock *clock);
 
-/** rh_clock_step_to - move a manual clock to @ns, firing due timers in order of deadline on the way. Main loop only. */
+/**
+ * rh_clock_step_to - move a manual clock to @ns, firing due timers in order of deadline on the way
+ * Each sees its own deadline as the time. Only timers of the calling loop fire inside the call; those
+ * of other loops fire there, soon. While the clock is stopped the time moves and nothing fires.
+ */
 void rh_clock_step_to(RhClock *clock, int64_t ns);
 
 /** rh_clock_next_deadline - earliest armed deadline of any timer of @clock, or INT64_MAX */
@@ -44,13 +48,15 @@ typedef struct RhTimer {
     RhLoop *loop;
     RhTimerFn *fn;
     void *opaque;
-    int64_t deadline_ns;    /* INT64_MAX when not armed; under the loop's timer lock */
-    unsigned heap_index;    /* private to the loop */
+    int64_t deadline_ns;    /* INT64_MAX when not armed; this and the rest under the loop's lock */
+    struct TimerHeap *heap; /* private to clock.c, as are the two below */
+    unsigned heap_index;
+    struct RhTimer *next_due;
 } RhTimer;
 
-/** rh_timer_init - bind @timer to a clock and to the loop on which @fn will run */
+/** rh_timer_init - bind @timer to a clock and to the loop on which @fn will run; any thread */
 void rh_timer_init(RhTimer *timer, RhClock *clock, RhLoop *loop, RhTimerFn *fn, void *opaque);
-/** rh_timer_fini - cancel and unbind; safe on a zero-filled timer. From the timer's loop. */
+/** rh_timer_fini - cancel and unbind; safe on a zero-filled timer. From the timer's loop, or while it does not run. */
 void rh_timer_fini(RhTimer *timer);
 /**
  * rh_timer_arm - fire once at @when_ns of the timer's clock; a past time fires on the next loop turn

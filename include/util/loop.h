@@ -35,14 +35,18 @@ void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque);
 enum { RH_READABLE = 1, RH_WRITABLE = 2, RH_HANGUP = 4 };
 typedef void RhWatchFn(void *opaque, unsigned events);
 
-/** RhWatch - caller's memory, zero-filled until begun; ended by rh_watch_end on its loop */
+/**
+ * RhWatch - caller's memory, zero-filled until begun; ended by rh_watch_end before its fd is closed
+ * Begun, set and ended on the thread of its loop, or while the loop does not run. Several watches of
+ * one fd are fine. A regular file, which the kernel cannot watch, is always ready.
+ */
 typedef struct RhWatch {
     RhLoop *loop;
     int fd;
     unsigned events;
     RhWatchFn *fn;
     void *opaque;
-    void *private;      /* the loop's bookkeeping */
+    struct RhWatch *next;   /* private: other watches of the same fd */
 } RhWatch;
 
 /** rh_watch_begin - level-triggered watch of @fd for @events (RH_READABLE|RH_WRITABLE; hang-up always reported) */
@@ -53,8 +57,8 @@ void rh_watch_set(RhWatch *watch, unsigned events);
 void rh_watch_end(RhWatch *watch);
 
 /**
- * rh_loop_set_poll - busy-poll for up to @max_ns before sleeping (0: never, the default), calling
- * @poll (may be NULL), which returns whether it found work
+ * rh_loop_set_poll - busy-poll for up to @max_ns before sleeping (0: never, the default), asking the
+ * loop's pollers; any thread. Without effect on the main loop, which GLib puts to sleep.
  */
 void rh_loop_set_poll(RhLoop *loop, int64_t max_ns);
 

@@ -5,9 +5,11 @@
 #ifndef RH_UTIL_THREAD_H
 #define RH_UTIL_THREAD_H
 
+#include <glib.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <urcu/urcu-memb.h>
+#include "util/tsan.h"
 
 /** RhMutex - a plain mutex that knows its owner, so that a demand for it can be asserted */
 typedef struct RhMutex {
@@ -39,10 +41,12 @@ static inline RhMutex *rh_lock_scope_begin(RhMutex *mutex)
     rh_lock(mutex);
     return mutex;
 }
-#define RH_WITH_LOCK(mutex)                                                                        \
-    for (__attribute__((cleanup(rh_lock_scope_end))) RhLockScope rh_scope_ =                       \
-             rh_lock_scope_begin(mutex), *rh_once_ = &rh_scope_;                                   \
-         rh_once_; rh_once_ = NULL)
+#define RH_WITH_LOCK(mutex) RH_WITH_LOCK_2(mutex, __COUNTER__)
+#define RH_WITH_LOCK_2(mutex, n) RH_WITH_LOCK_3(mutex, n)
+#define RH_WITH_LOCK_3(mutex, n)                                                                   \
+    for (RhLockScope rh_scope_##n __attribute__((cleanup(rh_lock_scope_end))) =                    \
+             rh_lock_scope_begin(mutex), *rh_once_##n = &rh_scope_##n;                             \
+         rh_once_##n; rh_once_##n = NULL)
 
 /** rh_thread_start - start a thread named @name (cut to 15 bytes); aborts when the host has no thread left */
 pthread_t rh_thread_start(const char *name, void *(*run)(void *opaque), void *opaque);
@@ -51,9 +55,15 @@ pthread_t rh_thread_start(const char *name, void *(*run)(void *opaque), void *op
  * thread (rh_thread_init_main) are registered. */
 void rh_thread_init_main(void);
 #define rh_rcu_read_lock()   urcu_memb_read_lock()
-#define rh_rcu_read_unlock() urcu_memb_read_unlock()
+#define rh_rcu_read_unlock() (rh_tsan_release(rh_rcu_call), urcu_memb_read_unlock())
 
-/** rh_rcu_call - run fn(arg) once all readers of now have left; never blocks. fn runs on a helper thread. */
+/**
+ * rh_rcu_call - run fn(arg) once all readers of now have left; does not wait. Any registered thread.
+ * fn runs on a helper thread.
+ */
 void rh_rcu_call(void (*fn)(void *arg), void *arg);
+
+/** rh_rcu_drain - wait until all calls queued so far have run; not from inside a reader or such a call */
+void rh_rcu_drain(void);
 
 #endif

@@ -1,0 +1,598 @@
+/*
+ * The event loop: posted calls, watches of descriptors, pollers, and its ride on GLib's main context.
+ * How it waits is the business of a back-end (LoopOps); timers are in clock.c.
+ *
+ * Sleeping: before it waits, a loop says so in is_sleeping and looks for posts and timers once more,
+ * both under its lock. Whoever brings work takes the lock, and writes to wake_fd only if the flag is
+ * set, clearing it. So work never gets lost, and a busy loop costs its callers no system call.
+ */
+#include "util/loop.h"
+#include "util/core.h"
+#include "util/error.h"
+#include "loop-private.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+enum { MAX_WATCHES_PER_FD = 16 };
+
+static __thread RhLoop *current_loop;
+
+RhLoop *rh_loop_current(void)
+{
+    return current_loop;
+}
+
+/* Posts */
+
+static void wake(RhLoop *loop)
+{
+    uint64_t one = 1;
+
+    /* Fails only when the counter is full, and then the loop is awake anyway. */
+    if (write(loop->wake_fd, &one, sizeof(one)) < 0) {
+        return;
+    }
+}
+
+static void wake_seen(void *opaque, unsigned events)
+{
+    RhLoop *loop = opaque;
+    uint64_t count;
+
+    if (read(loop->wake_fd, &count, sizeof(count)) < 0) {
+        return;
+    }
+}
+
+void rh_loop_kick(RhLoop *loop)
+{
+    bool was_sleeping = false;
+
+    RH_WITH_LOCK(&loop->lock) {
+        was_sleeping = loop->is_sleeping;
+        loop->is_sleeping = false;
+    }
+    if (was_sleeping) {
+        wake(loop);
+    }
+}
+
+void rh_loop_post_node(RhLoop *loop, LoopPost *post)
+{
+    bool was_sleeping = false;
+
+    post->next = NULL;
+    RH_WITH_LOCK(&loop->lock) {
+        *loop->posts_tail = post;
+        loop->posts_tail = &post->next;
+        was_sleeping = loop->is_sleeping;
+        loop->is_sleeping = false;
+    }
+    if (was_sleeping) {
+        wake(loop);
+    }
+}
+
+void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    LoopPost *post = g_new(LoopPost, 1);
+
+    post->fn = fn;
+    post->opaque = opaque;
+    post->is_allocated = true;
+    rh_loop_post_node(loop, post);
+}
+
+/* Calls posted from now on wait for the next turn, so that they cannot keep the loop from its watches. */
+static bool run_posts(RhLoop *loop)
+{
+    bool did = false;
+
+    if (!loop->taken) {
+        RH_WITH_LOCK(&loop->lock) {
+            loop->taken = loop->posts;
+            loop->posts = NULL;
+            loop->posts_tail = &loop->posts;
+        }
+    }
+    while (loop->taken) {       /* a nested turn may have taken the rest */
+        LoopPost *post = loop->taken;
+        void (*fn)(void *opaque) = post->fn;
+        void *opaque = post->opaque;
+
+        loop->taken = post->next;
+        if (post->is_allocated) {
+            g_free(post);
+        }
+        fn(opaque);
+        did = true;
+    }
+    return did;
+}
+
+/* Watches */
+
+static FdSlot *slot_find(RhLoop *loop, int fd)
+{
+    return g_hash_table_lookup(loop->slots, GINT_TO_POINTER(fd));
+}
+
+static FdSlot *slot_get(RhLoop *loop, int fd)
+{
+    FdSlot *slot = slot_find(loop, fd);
+
+    if (!slot) {
+        slot = g_new0(FdSlot, 1);
+        slot->fd = fd;
+        slot->serial = ++loop->slot_serial;
+        g_hash_table_insert(loop->slots, GINT_TO_POINTER(fd), slot);
+    }
+    return slot;
+}
+
+static void slot_settle(RhLoop *loop, FdSlot *slot)
+{
+    unsigned wanted = 0;
+
+    for (RhWatch *watch = slot->watches; watch; watch = watch->next) {
+        wanted |= watch->events;
+    }
+    if (slot->is_file) {
+        loop->nr_file_slots += (wanted != 0) - (slot->wanted != 0);
+        slot->wanted = wanted;
+    } else if (wanted != slot->wanted) {
+        slot->wanted = wanted;
+        if (!loop->ops->slot_changed(loop, slot)) {
+            slot->is_file = true;
+            loop->nr_file_slots += wanted != 0;
+        }
+    }
+}
+
+void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWatchFn *fn, void *opaque)
+{
+    FdSlot *slot = slot_get(loop, fd);
+
+    *watch = (RhWatch) {
+        .loop = loop, .fd = fd, .events = events, .fn = fn, .opaque = opaque, .next = slot->watches,
+    };
+    slot->watches = watch;
+    slot_settle(loop, slot);
+}
+
+void rh_watch_set(RhWatch *watch, unsigned events)
+{
+    if (watch->events != events) {
+        watch->events = events;
+        slot_settle(watch->loop, slot_find(watch->loop, watch->fd));
+    }
+}
+
+static void slot_end(RhLoop *loop, FdSlot *slot)
+{
+    if (slot->is_file) {
+        loop->nr_file_slots -= slot->wanted != 0;
+    } else {
+        loop->ops->slot_ended(loop, slot);
+    }
+    g_hash_table_remove(loop->slots, GINT_TO_POINTER(slot->fd));
+}
+
+void rh_watch_end(RhWatch *watch)
+{
+    RhLoop *loop = watch->loop;
+    RhWatch **link;
+    FdSlot *slot;
+
+    if (!loop) {
+        return;
+    }
+    slot = slot_find(loop, watch->fd);
+    for (link = &slot->watches; *link != watch; link = &(*link)->next) {
+    }
+    *link = watch->next;
+    *watch = (RhWatch) { 0 };
+    if (slot->watches) {
+        slot_settle(loop, slot);
+    } else {
+        slot_end(loop, slot);
+    }
+}
+
+static bool slot_has(const FdSlot *slot, const RhWatch *wanted)
+{
+    for (const RhWatch *watch = slot->watches; watch; watch = watch->next) {
+        if (watch == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void rh_loop_fd_ready(RhLoop *loop, int fd, uint32_t serial, unsigned events)
+{
+    FdSlot *slot = slot_find(loop, fd);
+    RhWatch *present[MAX_WATCHES_PER_FD];
+    unsigned nr_present = 0;
+
+    if (!slot || slot->serial != serial) {
+        return;
+    }
+    for (RhWatch *watch = slot->watches; watch && nr_present < MAX_WATCHES_PER_FD;
+         watch = watch->next) {
+        present[nr_present++] = watch;
+    }
+    /* Each call may end any watch, and begin others for the same number. */
+    for (unsigned i = 0; i < nr_present; i++) {
+        RhWatch *watch = present[i];
+
+        slot = slot_find(loop, fd);
+        if (!slot || slot->serial != serial) {
+            return;
+        }
+        if (slot_has(slot, watch) && watch->events && (events & (watch->events | RH_HANGUP))) {
+            watch->fn(watch->opaque, events & (watch->events | RH_HANGUP));
+        }
+    }
+}
+
+static bool run_files(RhLoop *loop)
+{
+    g_autofree FdSlot *ready = NULL;
+    unsigned nr_ready = 0;
+    GHashTableIter iter;
+    void *value;
+
+    if (!loop->nr_file_slots) {
+        return false;
+    }
+    ready = g_new(FdSlot, loop->nr_file_slots);
+    g_hash_table_iter_init(&iter, loop->slots);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        FdSlot *slot = value;
+
+        if (slot->is_file && slot->wanted) {
+            ready[nr_ready++] = *slot;
+        }
+    }
+    for (unsigned i = 0; i < nr_ready; i++) {
+        rh_loop_fd_ready(loop, ready[i].fd, ready[i].serial, ready[i].wanted);
+    }
+    return nr_ready > 0;
+}
+
+/* Pollers */
+
+void rh_loop_set_poll(RhLoop *loop, int64_t max_ns)
+{
+    __atomic_store_n(&loop->poll_max_ns, max_ns, __ATOMIC_RELAXED);
+    rh_loop_kick(loop);
+}
+
+void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void *opaque)
+{
+    *poller = (RhPoller) { .loop = loop, .fn = fn, .opaque = opaque, .next = loop->pollers };
+    loop->pollers = poller;
+}
+
+void rh_poller_end(RhPoller *poller)
+{
+    RhLoop *loop = poller->loop;
+    RhPoller **link;
+
+    if (!loop) {
+        return;
+    }
+    for (link = &loop->pollers; *link != poller; link = &(*link)->next) {
+    }
+    *link = poller->next;
+    if (loop->next_poller == poller) {
+        loop->next_poller = poller->next;
+    }
+    *poller = (RhPoller) { 0 };
+}
+
+static bool run_pollers(RhLoop *loop)
+{
+    bool did = false;
+
+    for (RhPoller *poller = loop->pollers; poller; poller = loop->next_poller) {
+        loop->next_poller = poller->next;
+        did |= poller->fn(poller->opaque);
+    }
+    return did;
+}
+
+/* Turning */
+
+/* Announce sleep; returns how long: 0 not at all, -1 until woken. */
+static int64_t sleep_begin(RhLoop *loop)
+{
+    int64_t wake_ns = INT64_MAX;
+    bool is_busy = loop->taken || loop->nr_file_slots;
+
+    RH_WITH_LOCK(&loop->lock) {
+        is_busy |= loop->posts != NULL;
+        if (!is_busy) {
+            loop->is_sleeping = true;
+            wake_ns = rh_timers_next_ns(loop);
+        }
+    }
+    if (is_busy) {
+        return 0;
+    }
+    return wake_ns == INT64_MAX ? -1 : MAX(wake_ns - rh_monotonic_ns(), 0);
+}
+
+static void sleep_end(RhLoop *loop)
+{
+    RH_WITH_LOCK(&loop->lock) {
+        loop->is_sleeping = false;
+    }
+}
+
+/* Look everywhere without sleeping, for at most the loop's polling time and until the next timer. */
+static bool poll_busily(RhLoop *loop)
+{
+    int64_t max_ns = __atomic_load_n(&loop->poll_max_ns, __ATOMIC_RELAXED);
+    int64_t end_ns;
+
+    if (!max_ns) {
+        return false;
+    }
+    end_ns = rh_monotonic_ns() + max_ns;
+    do {
+        if (run_pollers(loop) || loop->ops->wait(loop, 0) || run_posts(loop) ||
+            rh_timers_fire(loop)) {
+            return true;
+        }
+    } while (rh_monotonic_ns() < end_ns && !__atomic_load_n(&loop->should_quit, __ATOMIC_RELAXED));
+    return false;
+}
+
+static bool turn(RhLoop *loop, bool may_block)
+{
+    bool did = run_posts(loop);
+    int64_t timeout_ns = 0;
+
+    did |= rh_timers_fire(loop);
+    did |= run_files(loop);
+    if (may_block && !did && poll_busily(loop)) {
+        return true;
+    }
+    if (may_block && !did) {
+        timeout_ns = sleep_begin(loop);
+    }
+    did |= loop->ops->wait(loop, timeout_ns);
+    if (timeout_ns) {
+        sleep_end(loop);
+        did |= run_posts(loop);
+        did |= rh_timers_fire(loop);
+    }
+    return did;
+}
+
+bool rh_loop_turn(RhLoop *loop, bool may_block)
+{
+    RhLoop *outer = current_loop;
+    bool did;
+
+    if (loop->source) {
+        rh_assert_on_loop(loop);
+        return g_main_context_iteration(NULL, may_block);
+    }
+    current_loop = loop;
+    did = turn(loop, may_block);
+    current_loop = outer;
+    return did;
+}
+
+void rh_loop_run(RhLoop *loop)
+{
+    while (!__atomic_load_n(&loop->should_quit, __ATOMIC_ACQUIRE)) {
+        rh_loop_turn(loop, true);
+    }
+    __atomic_store_n(&loop->should_quit, false, __ATOMIC_RELAXED);
+}
+
+void rh_loop_quit(RhLoop *loop)
+{
+    __atomic_store_n(&loop->should_quit, true, __ATOMIC_RELEASE);
+    rh_loop_kick(loop);
+    if (loop->source) {
+        g_main_context_wakeup(NULL);
+    }
+}
+
+/* The main loop as a GSource: GLib polls the back-end's descriptor, in which a timerfd stands for our
+ * timers because GLib counts in milliseconds. */
+
+typedef struct MainSource {
+    GSource source;
+    RhLoop *loop;
+    void *fd_tag;
+} MainSource;
+
+static void set_timer_fd(RhLoop *loop, int64_t wake_ns)
+{
+    struct itimerspec when = { 0 };
+
+    if (wake_ns == loop->timer_fd_ns) {
+        return;
+    }
+    if (wake_ns != INT64_MAX) {
+        when.it_value.tv_sec = wake_ns / 1000000000;
+        when.it_value.tv_nsec = wake_ns % 1000000000;
+    }
+    if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0) {
+        loop->timer_fd_ns = wake_ns;
+    }
+}
+
+static void timer_fd_seen(void *opaque, unsigned events)
+{
+    RhLoop *loop = opaque;
+    uint64_t count;
+
+    if (read(loop->timer_fd, &count, sizeof(count)) == sizeof(count)) {
+        loop->timer_fd_ns = INT64_MAX;
+    }
+}
+
+static gboolean main_prepare(GSource *source, gint *timeout_ms)
+{
+    RhLoop *loop = ((MainSource *)source)->loop;
+    int64_t wait_ns = sleep_begin(loop);
+
+    *timeout_ms = -1;
+    if (wait_ns == 0) {
+        return true;
+    }
+    set_timer_fd(loop, wait_ns < 0 ? INT64_MAX : rh_monotonic_ns() + wait_ns);
+    return false;
+}
+
+static gboolean main_check(GSource *source)
+{
+    MainSource *self = (MainSource *)source;
+    RhLoop *loop = self->loop;
+    bool has_posts = false;
+
+    RH_WITH_LOCK(&loop->lock) {
+        has_posts = loop->posts != NULL;
+    }
+    return has_posts || g_source_query_unix_fd(source, self->fd_tag);
+}
+
+static gboolean main_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    RhLoop *loop = ((MainSource *)source)->loop;
+
+    sleep_end(loop);
+    turn(loop, false);
+    rh_timers_fire(loop);
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs main_source_funcs = {
+    .prepare = main_prepare,
+    .check = main_check,
+    .dispatch = main_dispatch,
+};
+
+/* Begin and end */
+
+static bool loop_init(RhLoop *loop, GError **err)
+{
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0) {
+        return rh_fail_errno(err, errno, "Cannot create an eventfd for event loop '%s'", loop->name);
+    }
+    if (!loop->ops->init(loop, err)) {
+        loop->ops = NULL;
+        return false;
+    }
+    rh_watch_begin(&loop->wake_watch, loop, loop->wake_fd, RH_READABLE, wake_seen, loop);
+    return true;
+}
+
+static RhLoop *loop_new(const char *name, const LoopOps *ops, GError **err)
+{
+    RhLoop *loop = g_new0(RhLoop, 1);
+
+    loop->name = g_strdup(name);
+    loop->ops = ops;
+    loop->wake_fd = -1;
+    loop->timer_fd = -1;
+    loop->timer_fd_ns = INT64_MAX;
+    rh_mutex_init(&loop->lock);
+    loop->posts_tail = &loop->posts;
+    loop->heaps = g_ptr_array_new();
+    loop->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    if (!loop_init(loop, err)) {
+        rh_loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+RhLoop *rh_loop_new(const char *name, GError **err)
+{
+    return loop_new(name, &rh_loop_epoll, err);
+}
+
+static bool main_init(RhLoop *loop, GError **err)
+{
+    MainSource *source;
+
+    loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->timer_fd < 0) {
+        return rh_fail_errno(err, errno, "Cannot create a timerfd for event loop '%s'", loop->name);
+    }
+    rh_watch_begin(&loop->timer_watch, loop, loop->timer_fd, RH_READABLE, timer_fd_seen, loop);
+    loop->source = g_source_new(&main_source_funcs, sizeof(MainSource));
+    source = (MainSource *)loop->source;
+    source->loop = loop;
+    source->fd_tag = g_source_add_unix_fd(loop->source, loop->ops->pollable_fd(loop), G_IO_IN);
+    g_source_set_name(loop->source, loop->name);
+    g_source_set_can_recurse(loop->source, true);
+    g_source_attach(loop->source, NULL);
+    return true;
+}
+
+RhLoop *rh_loop_new_main(GError **err)
+{
+    RhLoop *loop = loop_new("main", &rh_loop_epoll, err);
+
+    if (loop && !main_init(loop, err)) {
+        rh_loop_free(loop);
+        return NULL;
+    }
+    current_loop = loop;
+    return loop;
+}
+
+static void drop_posts(LoopPost *post)
+{
+    while (post) {
+        LoopPost *next = post->next;
+
+        if (post->is_allocated) {
+            g_free(post);
+        }
+        post = next;
+    }
+}
+
+void rh_loop_free(RhLoop *loop)
+{
+    if (!loop) {
+        return;
+    }
+    if (current_loop == loop) {
+        current_loop = NULL;
+    }
+    if (loop->source) {
+        g_source_destroy(loop->source);
+        g_source_unref(loop->source);
+    }
+    rh_co_pool_free(loop->co_pool);
+    rh_watch_end(&loop->wake_watch);
+    rh_watch_end(&loop->timer_watch);
+    g_assert(g_hash_table_size(loop->slots) == 0);
+    g_assert(loop->heaps->len == 0);
+    if (loop->ops) {
+        loop->ops->fini(loop);
+    }
+    rh_autofd_end(&loop->wake_fd);
+    rh_autofd_end(&loop->timer_fd);
+    drop_posts(loop->taken);
+    drop_posts(loop->posts);
+    g_hash_table_unref(loop->slots);
+    g_ptr_array_free(loop->heaps, true);
+    rh_mutex_fini(&loop->lock);
+    g_free(loop->name);
+    g_free(loop);
+}
