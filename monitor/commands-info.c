@@ -1,0 +1,48 @@
+/*
+ * Commands about the program and its own interface.
+ */
+#include "qapi/introspect.h"
+#include "qapi/qapi-commands.h"
+#include "rhea-config.h"
+
+/* Clients decide by this version what they may ask for. */
+enum { REPORTED_MAJOR = 7, REPORTED_MINOR = 2, REPORTED_MICRO = 0 };
+
+QmpVersionInfo *qmp_query_version(RhVm *vm, GError **err)
+{
+    QmpVersionInfo *info = g_new0(QmpVersionInfo, 1);
+
+    info->qemu = g_new0(QmpVersionTriple, 1);
+    *info->qemu = (QmpVersionTriple) { REPORTED_MAJOR, REPORTED_MINOR, REPORTED_MICRO };
+    info->package = g_strdup("Rhea " RH_VERSION);
+    return info;
+}
+
+QmpTargetInfo *qmp_query_target(RhVm *vm, GError **err)
+{
+    QmpTargetInfo *info = g_new0(QmpTargetInfo, 1);
+
+    info->arch = QMP_SYS_EMU_TARGET_X86_64;
+    return info;
+}
+
+GPtrArray *qmp_query_commands(RhVm *vm, GError **err)
+{
+    GPtrArray *list = qmp_command_info_list_new();
+    unsigned nr;
+    const RhQmpCommand *commands = rh_qmp_commands(&nr);
+
+    for (unsigned i = 0; i < nr; i++) {
+        QmpCommandInfo *info = g_new0(QmpCommandInfo, 1);
+
+        info->name = g_strdup(commands[i].name);
+        g_ptr_array_add(list, info);
+    }
+    return list;
+}
+
+bool qmp_query_qmp_schema(RhVm *vm, json_object **ret_result, GError **err)
+{
+    *ret_result = rh_qapi_introspect(NULL, NULL);
+    return true;
+}
