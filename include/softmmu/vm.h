@@ -32,6 +32,7 @@ struct RhVm {
     RhObject *machine;      /* "/machine"; NULL before it is made */
     struct RhRunState *run; /* softmmu/runstate.h */
     void **rooms;           /* rh_vm_room */
+    GPtrArray *room_order;  /* indexes of rooms in order of making */
 };
 
 /** RhGlobal - a property value for every new object of a type or a type derived from it */
