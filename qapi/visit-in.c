@@ -236,6 +236,10 @@ static bool read_str(Visit *v, const Place *at, json_object *in, char **out)
     if (!json_object_is_type(in, json_type_string)) {
         return fail_type(v, at, "string");
     }
+    /* C strings end at a NUL: what was checked must be what is used. */
+    if (strlen(json_object_get_string(in)) != (size_t)json_object_get_string_len(in)) {
+        return fail_expects(v, at, "a string without NUL");
+    }
     *out = g_strdup(json_object_get_string(in));
     return true;
 }
@@ -257,8 +261,38 @@ static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_ob
     return true;
 }
 
+/* Option strings give a list of numbers as one range: `cpus=0-3`, or one number. */
+static bool read_range(Visit *v, const Place *at, const RhQapiType *type, const char *text, void **out)
+{
+    g_auto(GStrv) ends = g_strsplit(text, "-", 2);
+    uint64_t first = 0;
+    uint64_t last = 0;
+    bool is_ok = ends[0] && text_to_uint(ends[0], &first);
+
+    last = first;
+    is_ok = is_ok && (!ends[1] || text_to_uint(ends[1], &last));
+    if (!is_ok || first > last || last - first > UINT16_MAX) {
+        return fail_expects(v, at, "a number or a range of numbers");
+    }
+    if (last > rh_bits(type->element->size * 8 - (type->element->kind == RH_QAPI_INT))) {
+        return fail_range(v, at, type->element);
+    }
+    GArray *list = qapi_list_new(type);
+
+    for (uint64_t value = first; value - first <= last - first; value++) {
+        g_array_append_vals(list, &value, 1);
+    }
+    *out = list;
+    return true;
+}
+
 static bool read_list(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void **out)
 {
+    const char *text = keyval_text(v, in);
+
+    if (text && (type->element->kind == RH_QAPI_INT || type->element->kind == RH_QAPI_UINT)) {
+        return read_range(v, at, type, text, out);
+    }
     if (!json_object_is_type(in, json_type_array)) {
         return fail_type(v, at, "array");
     }
