@@ -227,8 +227,9 @@ static bool read_number(Visit *v, const Place *at, json_object *in, double *out)
     if (!json_object_is_type(in, json_type_double) && !json_object_is_type(in, json_type_int)) {
         return fail_type(v, at, "number");
     }
+    /* The parser lets NaN and Infinity pass, which RFC 8259 §6 does not know. */
     *out = json_object_get_double(in);
-    return true;
+    return isfinite(*out) || fail_type(v, at, "number");
 }
 
 static bool read_str(Visit *v, const Place *at, json_object *in, char **out)
