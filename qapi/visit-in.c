@@ -254,9 +254,12 @@ static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_ob
 
     if (value < 0) {
         g_autofree char *name = place_leaf(at);
+        const char *text = json_object_get_string(in);
 
-        return rh_fail(v->err, "Parameter '%s' does not accept value '%s'", name,
-                       json_object_get_string(in));
+        if (type->later_values && g_strv_contains(type->later_values, text)) {
+            return rh_fail(v->err, "Parameter '%s' has value '%s', which is not supported yet", name, text);
+        }
+        return rh_fail(v->err, "Parameter '%s' does not accept value '%s'", name, text);
     }
     *out = value;
     return true;

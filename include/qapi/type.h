@@ -62,6 +62,7 @@ struct RhQapiType {
     const RhQapiType *tag;              /* UNION: the enum */
     const RhQapiType *const *branches;  /* UNION: by tag value; NULL where nothing is added */
     const char *const *values;          /* ENUM: names by value */
+    const char *const *later_values;    /* ENUM: names to be had later, NULL-terminated; or NULL */
     const RhQapiType *element;          /* LIST */
     GDestroyNotify free;                /* ends one value, where that is a pointer */
 };

@@ -19,7 +19,8 @@ from gen.schema import ListOf, SchemaError, read  # noqa: E402
 SMALL = """
 # A comment
 ## Colours
-enum Color { red, green [deprecated] dark-blue }
+enum Color { red, green [deprecated] dark-blue mauve [later] }
+enum Kind open { }
 struct Base { id: str }
 struct Paint : Base { color: Color, coats?: uint8, ## note
   note?: [str] }
@@ -30,7 +31,7 @@ alternate Ref { name: str, job: Job }
 ## and more
 command paint-wall(ref: Ref, auto?: bool) -> [Paint] [fast] oob preconfig
 command hidden(color: Color) later
-command plug(driver: str) open
+command plug(driver: str, kind?: Kind, kinds?: [Kind]) open
 event DONE(id?: str, count?: int)
 event SOON() later
 ## Paint
@@ -118,6 +119,9 @@ class Writing(unittest.TestCase):
         self.assertIn("    json_object *rest;\n", text)
         self.assertIn("bool has_auto;", text)
         self.assertIn("bool auto_;", text)
+        self.assertIn("    char *kind;\n    GPtrArray *kinds;\n", text)
+        self.assertNotIn("QmpKind", text)
+        self.assertIn('.later_values = (const char *const[]) { "mauve", NULL }', ctypes.source(self.schema))
 
     def test_handlers(self):
         text = commands.header(self.schema)
@@ -153,6 +157,7 @@ class Writing(unittest.TestCase):
         self.assertEqual(by_name["Color"]["members"][1], {"name": "green", "features": ["deprecated"]})
         self.assertEqual(by_name["int"], {"name": "int", "meta-type": "builtin", "json-type": "int"})
         self.assertNotIn("uint8", by_name)
+        self.assertEqual(by_name["Kind"], {"name": "Kind", "meta-type": "enum", "members": [], "values": []})
         self.assertEqual(by_name["DONE"]["meta-type"], "event")
         self.assertNotIn("hidden", by_name)
         self.assertNotIn("SOON", by_name)

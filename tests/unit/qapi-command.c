@@ -97,6 +97,19 @@ static void test_shape(void)
     json_object_put(array);
 }
 
+static void test_set_enum(void)
+{
+    static const char *const values[] = { "secret", "iothread", NULL };
+    json_object *array = json_tokener_parse("[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":[]}]");
+
+    rh_qapi_introspect_set_enum(array, "T", values);
+    rh_qapi_introspect_set_enum(array, "unknown", values);
+    g_assert_cmpstr(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PLAIN), ==,
+                    "[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":[\"secret\",\"iothread\"],"
+                    "\"members\":[{\"name\":\"secret\"},{\"name\":\"iothread\"}]}]");
+    json_object_put(array);
+}
+
 /* Every command of the table is described, and the table is sorted as the search needs it. */
 static void test_commands(void)
 {
@@ -183,6 +196,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qapi/introspect/shape", test_shape);
+    g_test_add_func("/qapi/introspect/set-enum", test_set_enum);
     g_test_add_func("/qapi/introspect/commands", test_commands);
     g_test_add_func("/qapi/commands/run", test_run);
     g_test_add_func("/qapi/events", test_events);

@@ -87,6 +87,8 @@ static const ErrorCase error_cases[] = {
     { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":{\"data\":{}}}", "Parameter 'backend.type' is missing" },
     { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":3}",
       "Invalid parameter type for 'backend', expected: object" },
+    { &qmp_type_blockdev_options, "driver=qcow2,file=x",
+      "Parameter 'driver' has value 'qcow2', which is not supported yet" },
     { &qmp_type_blockdev_options, "{\"driver\":\"null-co\",\"zork\":1}", "Parameter 'zork' is unexpected" },
     { &qmp_type_blockdev_options, "{\"driver\":\"raw\",\"file\":3}",
       "Invalid parameter type for 'file', expected: BlockdevRef" },
