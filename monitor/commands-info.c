@@ -15,7 +15,7 @@ QmpVersionInfo *qmp_query_version(RhVm *vm, GError **err)
     QmpVersionInfo *info = g_new0(QmpVersionInfo, 1);
 
     info->qemu = g_new0(QmpVersionTriple, 1);
-    *info->qemu = (QmpVersionTriple) { REPORTED_MAJOR, REPORTED_MINOR, REPORTED_MICRO };
+    *info->qemu = (QmpVersionTriple){ REPORTED_MAJOR, REPORTED_MINOR, REPORTED_MICRO };
     info->package = g_strdup("Rhea " RH_VERSION);
     return info;
 }
@@ -49,7 +49,8 @@ bool qmp_query_qmp_schema(RhVm *vm, json_object **ret_result, GError **err)
     return true;
 }
 
-GPtrArray *qmp_query_command_line_options(RhVm *vm, const QmpQueryCommandLineOptionsArgs *args, GError **err)
+GPtrArray *qmp_query_command_line_options(RhVm *vm, const QmpQueryCommandLineOptionsArgs *args,
+                                          GError **err)
 {
     json_object *infos = rh_option_describe_all(args->option, err);
     GPtrArray *list = NULL;

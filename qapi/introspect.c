@@ -1,11 +1,12 @@
 /*
- * The answer of query-qmp-schema, parsed from what the generator wrote: a client asks once, if at all.
+ * The answer of query-qmp-schema, parsed from what the generator wrote: a client asks once at most.
  */
 #include "qapi/introspect.h"
 #include <glib.h>
 #include "qapi/introspect-data.h"
 
-json_object *rh_qapi_introspect(void (*extend)(json_object *schema_array, void *opaque), void *opaque)
+json_object *rh_qapi_introspect(void (*extend)(json_object *schema_array, void *opaque),
+                                void *opaque)
 {
     json_object *array = json_object_new_array();
 
@@ -33,7 +34,8 @@ static json_object *find_info(json_object *array, const char *name)
     return NULL;
 }
 
-void rh_qapi_introspect_set_enum(json_object *schema_array, const char *name, const char *const *values)
+void rh_qapi_introspect_set_enum(json_object *schema_array, const char *name,
+                                 const char *const *values)
 {
     json_object *info = find_info(schema_array, name);
 

@@ -9,18 +9,19 @@
 #include "util/error.h"
 
 enum {
-    MAX_DEPTH = 32,         /* of dotted keys; schemas are far flatter, and walks recurse */
-    MAX_NAME = 127,         /* bytes of one name in a key */
+    MAX_DEPTH = 32, /* of dotted keys; schemas are far flatter, and walks recurse */
+    MAX_NAME = 127, /* bytes of one name in a key */
 };
 
 typedef struct Parse {
     unsigned flags;
-    const char *implied;    /* NULL once the first setting is read */
+    const char *implied; /* NULL once the first setting is read */
     bool *ret_is_help;
     GError **err;
 } Parse;
 
-/* Length of the name at @key, or 0 when it is none: a letter, then letters, digits, `_`, `-`; or an index. */
+/* Length of the name (a letter, then letters, digits, `_`, `-`) or index at @key; 0: it is neither
+ */
 static size_t name_length(const char *key)
 {
     size_t digits = strspn(key, "0123456789");
@@ -53,11 +54,13 @@ static bool fail_mixed(GError **err, const char *key, size_t length)
     return rh_fail(err, "Parameters '%.*s.*' used inconsistently", (int)length, key);
 }
 
-static bool put_scalar(json_object *object, const char *name, const char *key, const char *value, GError **err)
+static bool put_scalar(json_object *object, const char *name, const char *key, const char *value,
+                       GError **err)
 {
     json_object *old;
 
-    if (json_object_object_get_ex(object, name, &old) && json_object_is_type(old, json_type_object)) {
+    if (json_object_object_get_ex(object, name, &old) &&
+        json_object_is_type(old, json_type_object)) {
         return fail_mixed(err, key, strlen(key));
     }
     json_object_object_add(object, name, json_object_new_string(value));
@@ -72,7 +75,8 @@ static bool put_nested(json_object *object, const char *key, const char *value, 
         size_t length = name_length(at);
         bool is_index = g_ascii_isdigit(*at);
 
-        if (!length || length > MAX_NAME || (at[length] && at[length] != '.') || (is_index && at == key)) {
+        if (!length || length > MAX_NAME || (at[length] && at[length] != '.') ||
+            (is_index && at == key)) {
             break;
         }
         g_autofree char *name = g_strndup(at, length);
@@ -102,7 +106,7 @@ static bool put(const Parse *p, json_object *object, const char *key, const char
     return true;
 }
 
-/* Take a value up to a single comma; `,,` is a comma in it. Returns it, with *@at behind the comma. */
+/* The value up to a single comma; `,,` is a comma in it. *@at moves behind the comma. */
 static char *take_value(const char **at)
 {
     GString *value = g_string_new(NULL);
@@ -192,8 +196,8 @@ static json_object *to_array(json_object *object, const char *path, GError **err
     return array;
 }
 
-static bool listify_child(json_object *object, const char *name, json_object *child, const char *path,
-                          GError **err)
+static bool listify_child(json_object *object, const char *name, json_object *child,
+                          const char *path, GError **err)
 {
     g_autofree char *here = *path ? g_strdup_printf("%s.%s", path, name) : g_strdup(name);
     unsigned nr_index = 0;
@@ -201,7 +205,7 @@ static bool listify_child(json_object *object, const char *name, json_object *ch
     if (!listify(child, here, err)) {
         return false;
     }
-    json_object_object_foreach(child, key, value) {
+    json_object_object_foreach (child, key, value) {
         (void)value;
         nr_index += is_index(key);
     }
@@ -223,16 +227,17 @@ static bool listify_child(json_object *object, const char *name, json_object *ch
 static bool listify(json_object *object, const char *path, GError **err)
 {
     /* Replacing a value keeps its place, so the walk stays valid. */
-    json_object_object_foreach(object, name, child) {
-        if (json_object_is_type(child, json_type_object) && !listify_child(object, name, child, path, err)) {
+    json_object_object_foreach (object, name, child) {
+        if (json_object_is_type(child, json_type_object) &&
+            !listify_child(object, name, child, path, err)) {
             return false;
         }
     }
     return true;
 }
 
-json_object *rh_keyval_parse_as(const char *text, const char *implied_key, unsigned flags, bool *ret_is_help,
-                                bool *ret_is_json, GError **err)
+json_object *rh_keyval_parse_as(const char *text, const char *implied_key, unsigned flags,
+                                bool *ret_is_help, bool *ret_is_json, GError **err)
 {
     Parse p = { flags, implied_key, ret_is_help, err };
     bool is_json = *text == '{' && !(flags & RH_KEYVAL_NO_JSON);
@@ -248,7 +253,8 @@ json_object *rh_keyval_parse_as(const char *text, const char *implied_key, unsig
     }
     json_object *object = json_object_new_object();
 
-    if (!parse_settings(&p, text, object) || (!(flags & RH_KEYVAL_FLAT) && !listify(object, "", err))) {
+    if (!parse_settings(&p, text, object) ||
+        (!(flags & RH_KEYVAL_FLAT) && !listify(object, "", err))) {
         json_object_put(object);
         return NULL;
     }

@@ -23,11 +23,12 @@ const RhOption *rh_option_find(const char *name)
 
 bool rh_option_check(const RhOption *option, GError **err)
 {
-    return !option->later || rh_fail(err, "-%s is not supported yet: %s", option->name, option->later);
+    return !option->later ||
+           rh_fail(err, "-%s is not supported yet: %s", option->name, option->later);
 }
 
-json_object *rh_option_parse(const RhOption *option, const char *text, bool *ret_is_help, bool *ret_is_json,
-                             GError **err)
+json_object *rh_option_parse(const RhOption *option, const char *text, bool *ret_is_help,
+                             bool *ret_is_json, GError **err)
 {
     unsigned flags = option->flags & RH_OPTION_JSON ? 0 : RH_KEYVAL_NO_JSON;
 
@@ -47,10 +48,11 @@ void *rh_option_read(const RhOption *option, json_object *in, bool is_json, GErr
 
 void rh_option_merge(json_object *into, json_object *from)
 {
-    json_object_object_foreach(from, name, value) {
+    json_object_object_foreach (from, name, value) {
         json_object *old;
 
-        if (json_object_is_type(value, json_type_object) && json_object_object_get_ex(into, name, &old) &&
+        if (json_object_is_type(value, json_type_object) &&
+            json_object_object_get_ex(into, name, &old) &&
             json_object_is_type(old, json_type_object)) {
             rh_option_merge(old, value);
         } else {
@@ -62,16 +64,12 @@ void rh_option_merge(json_object *into, json_object *from)
 static const char *parameter_type(const RhQapiType *type)
 {
     switch (type->kind) {
-    case RH_QAPI_BOOL:
-        return "boolean";
+    case RH_QAPI_BOOL: return "boolean";
     case RH_QAPI_INT:
     case RH_QAPI_UINT:
-    case RH_QAPI_NUMBER:
-        return "number";
-    case RH_QAPI_SIZE:
-        return "size";
-    default:
-        return "string";
+    case RH_QAPI_NUMBER: return "number";
+    case RH_QAPI_SIZE: return "size";
+    default: return "string";
     }
 }
 
@@ -85,9 +83,11 @@ static json_object *describe(const RhOption *option)
         json_object *parameter = json_object_new_object();
 
         json_object_object_add(parameter, "name", json_object_new_string(member->name));
-        json_object_object_add(parameter, "type", json_object_new_string(parameter_type(member->type)));
+        json_object_object_add(parameter, "type",
+                               json_object_new_string(parameter_type(member->type)));
         if (option->member_help && option->member_help[i]) {
-            json_object_object_add(parameter, "help", json_object_new_string(option->member_help[i]));
+            json_object_object_add(parameter, "help",
+                                   json_object_new_string(option->member_help[i]));
         }
         json_object_array_add(parameters, parameter);
     }
@@ -104,7 +104,8 @@ json_object *rh_option_describe_all(const char *name, GError **err)
 
     for (unsigned i = 0; i < nr; i++) {
         /* Clients take an option that is listed for one that works. */
-        if (options[i].group && !options[i].later && (!name || g_str_equal(options[i].group, name))) {
+        if (options[i].group && !options[i].later &&
+            (!name || g_str_equal(options[i].group, name))) {
             json_object_array_add(array, describe(&options[i]));
         }
     }
@@ -126,8 +127,9 @@ char *rh_option_help(const char *program)
     for (unsigned i = 0; i < nr; i++) {
         const RhOption *option = &options[i];
 
-        g_string_append_printf(text, "-%s%s%s\n                %s", option->name, option->arg ? " " : "",
-                               option->arg ? option->arg : "", option->help);
+        g_string_append_printf(text, "-%s%s%s\n                %s", option->name,
+                               option->arg ? " " : "", option->arg ? option->arg : "",
+                               option->help);
         for (unsigned j = 0; option->aliases && option->aliases[j]; j++) {
             g_string_append_printf(text, "; also -%s", option->aliases[j]);
         }

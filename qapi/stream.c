@@ -1,6 +1,6 @@
 /*
- * Incremental JSON, on json-c's tokener. It takes what the tokener takes beyond RFC 8259 (strings in
- * single quotes, which QMP clients have always been allowed), but only valid UTF-8.
+ * Incremental JSON, on json-c's tokener. It takes what the tokener takes beyond RFC 8259 (strings
+ * in single quotes, which QMP clients have always been allowed), but only valid UTF-8.
  */
 #include "qapi/stream.h"
 #include <limits.h>
@@ -11,13 +11,14 @@
 struct RhJsonStream {
     json_tokener *tokener;
     size_t max_bytes;
-    size_t nr_bytes;        /* of the value being read */
-    bool is_skipping;       /* after an error, up to the next newline */
+    size_t nr_bytes;  /* of the value being read */
+    bool is_skipping; /* after an error, up to the next newline */
     RhJsonStreamFn *fn;
     void *opaque;
 };
 
-RhJsonStream *rh_json_stream_new(size_t max_bytes, unsigned max_depth, RhJsonStreamFn *fn, void *opaque)
+RhJsonStream *rh_json_stream_new(size_t max_bytes, unsigned max_depth, RhJsonStreamFn *fn,
+                                 void *opaque)
 {
     RhJsonStream *stream = g_new0(RhJsonStream, 1);
 
@@ -86,7 +87,8 @@ static size_t parse_some(RhJsonStream *stream, const char *bytes, size_t len)
         return nr;
     }
     if (error != json_tokener_success) {
-        g_autofree char *text = g_strdup_printf("JSON parse error, %s", json_tokener_error_desc(error));
+        g_autofree char *text =
+            g_strdup_printf("JSON parse error, %s", json_tokener_error_desc(error));
 
         report(stream, text);
         return used;
@@ -104,7 +106,7 @@ void rh_json_stream_feed(RhJsonStream *stream, const char *bytes, size_t len)
         if (stream->is_skipping) {
             used = skip(stream, bytes, len);
         } else if (!stream->nr_bytes && is_blank(*bytes)) {
-            used = 1;       /* between values, so that blanks do not count as one being read */
+            used = 1; /* between values, so that blanks do not count as one being read */
         } else {
             used = parse_some(stream, bytes, len);
         }

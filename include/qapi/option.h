@@ -13,21 +13,21 @@
 typedef enum RhOptionKind {
     RH_OPTION_FLAG,
     RH_OPTION_STRING,
-    RH_OPTION_STRUCT,       /* checked against @type when parsed */
-    RH_OPTION_OBJECT,       /* checked by whoever takes it: a device, say, knows its own properties */
+    RH_OPTION_STRUCT, /* checked against @type when parsed */
+    RH_OPTION_OBJECT, /* checked by whoever takes it: a device, say, knows its own properties */
 } RhOptionKind;
 
 enum {
-    RH_OPTION_JSON = 1,         /* the argument may be JSON */
-    RH_OPTION_REPEAT = 2,       /* each occurrence counts; otherwise the last one does */
-    RH_OPTION_MERGE = 4,        /* later occurrences add to and override earlier ones, key by key */
-    RH_OPTION_SHORTHAND = 8,    /* bare `key` and `nokey` are on and off; dots in keys mean nothing */
-    RH_OPTION_IGNORED = 16,     /* accepted without effect, for compatibility */
+    RH_OPTION_JSON = 1,      /* the argument may be JSON */
+    RH_OPTION_REPEAT = 2,    /* each occurrence counts; otherwise the last one does */
+    RH_OPTION_MERGE = 4,     /* later occurrences add to and override earlier ones, key by key */
+    RH_OPTION_SHORTHAND = 8, /* bare `key` and `nokey` are on and off; dots in keys mean nothing */
+    RH_OPTION_IGNORED = 16,  /* accepted without effect, for compatibility */
 };
 
 typedef struct RhOption {
-    const char *name;               /* without the dash */
-    const char *const *aliases;     /* NULL-terminated, or NULL */
+    const char *name;           /* without the dash */
+    const char *const *aliases; /* NULL-terminated, or NULL */
     RhOptionKind kind;
     unsigned flags;
     const char *implied;            /* key of the first part without `=` */
@@ -36,8 +36,8 @@ typedef struct RhOption {
     const char *const *member_help; /* by member of @type; entries may be NULL */
     const char *arg;                /* argument as shown in help, or NULL */
     const char *help;
-    const char *later;              /* not NULL: not supported yet; says what is missing */
-    const char *deprecated;         /* not NULL: what to use instead */
+    const char *later;      /* not NULL: not supported yet; says what is missing */
+    const char *deprecated; /* not NULL: what to use instead */
 } RhOption;
 
 /** rh_options - all options in order of help; @ret_nr receives their number */
@@ -53,22 +53,25 @@ bool rh_option_check(const RhOption *option, GError **err);
  * rh_option_parse - the argument @text of a STRUCT or OBJECT option as JSON
  * @ret_is_help: set when help is asked for. @ret_is_json: whether scalars have JSON types.
  */
-json_object *rh_option_parse(const RhOption *option, const char *text, bool *ret_is_help, bool *ret_is_json,
-                             GError **err);
+json_object *rh_option_parse(const RhOption *option, const char *text, bool *ret_is_help,
+                             bool *ret_is_json, GError **err);
 
 /**
- * rh_option_read - the C struct (of @option->type; end it with qapi_free) of what rh_option_parse gave, and
- * possibly rh_option_merge collected. NULL and @err when it does not fit.
+ * rh_option_read - the C struct (of @option->type; end it with qapi_free) of what rh_option_parse
+ * gave, and possibly rh_option_merge collected. NULL and @err when it does not fit.
  */
 void *rh_option_read(const RhOption *option, json_object *in, bool is_json, GError **err);
 
-/** rh_option_merge - let the members of @from (kept) override those of @into, objects inside included */
+/** rh_option_merge - let the members of @from (kept) override those of @into, at all depths */
 void rh_option_merge(json_object *into, json_object *from);
 
-/** rh_option_describe_all - the answer of query-command-line-options; @name picks one option, NULL all. NULL and @err if unknown. */
+/**
+ * rh_option_describe_all - the answer of query-command-line-options
+ * @name: picks one option; NULL: all. Returns NULL and sets @err when it is unknown.
+ */
 json_object *rh_option_describe_all(const char *name, GError **err);
 
-/** rh_option_help - the text of -help: a usage line and a line of words for each option; g_free it */
+/** rh_option_help - the text of -help: two lines for each option; g_free it */
 char *rh_option_help(const char *program);
 
 #endif

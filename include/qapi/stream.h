@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 enum {
-    RH_JSON_MAX_DEPTH = 64,                     /* brackets inside brackets */
-    RH_JSON_MAX_BYTES = 64 * 1024 * 1024,       /* of one value from a monitor */
+    RH_JSON_MAX_DEPTH = 64,               /* brackets inside brackets */
+    RH_JSON_MAX_BYTES = 64 * 1024 * 1024, /* of one value from a monitor */
 };
 
 /**
@@ -26,8 +26,9 @@ typedef struct RhJsonStream RhJsonStream;
  */
 typedef void RhJsonStreamFn(void *opaque, json_object *value, const GError *error);
 
-/** rh_json_stream_new - a parser of values of up to @max_bytes and @max_depth, which calls fn(opaque) for each */
-RhJsonStream *rh_json_stream_new(size_t max_bytes, unsigned max_depth, RhJsonStreamFn *fn, void *opaque);
+/** rh_json_stream_new - a parser that calls @fn for each value; larger or deeper ones are errors */
+RhJsonStream *rh_json_stream_new(size_t max_bytes, unsigned max_depth, RhJsonStreamFn *fn,
+                                 void *opaque);
 /** rh_json_stream_free - accepts NULL */
 void rh_json_stream_free(RhJsonStream *stream);
 /** rh_json_stream_feed - parse @len more bytes; calls back for each value that became complete */

@@ -84,10 +84,8 @@ static void change(GByteArray *input, GPtrArray *corpus, uint64_t *state)
             g_byte_array_remove_range(input, at, 1 + below(state, MIN(input->len - at, 8)));
         }
         break;
-    case 3:
-        g_byte_array_append(input, &byte, 1);
-        break;
-    default: {              /* a piece of another input, in place of the tail */
+    case 3: g_byte_array_append(input, &byte, 1); break;
+    default: { /* a piece of another input, in place of the tail */
         gsize size;
         const uint8_t *other = g_bytes_get_data(any_of(corpus, state), &size);
         size_t from = below(state, size);

@@ -14,9 +14,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const RhQapiType *const types[] = {
-    &qmp_type_blockdev_options, &qmp_type_chardev_add_args, &qmp_type_numa_options,   &qmp_type_memdev,
-    &qmp_type_device_add_args,  &qmp_type_memory_options,   &qmp_type_block_stats,    &qmp_type_action_options,
-    &qmp_type_pci_info,         &qmp_type_drive_options,    &qmp_type_chardev_options, &qmp_type_add_fd_options,
+    &qmp_type_blockdev_options, &qmp_type_chardev_add_args, &qmp_type_numa_options,
+    &qmp_type_memdev,           &qmp_type_device_add_args,  &qmp_type_memory_options,
+    &qmp_type_block_stats,      &qmp_type_action_options,   &qmp_type_pci_info,
+    &qmp_type_drive_options,    &qmp_type_chardev_options,  &qmp_type_add_fd_options,
 };
 
 static void try_value(const RhQapiType *type, json_object *in, unsigned flags)
@@ -32,7 +33,8 @@ static void try_value(const RhQapiType *type, json_object *in, unsigned flags)
     json_object *out = qapi_to_json(type, &value);
 
     if (!qapi_from_json(type, out, &again, 0, &err)) {
-        g_error("%s became %s: %s", json_object_to_json_string(in), json_object_to_json_string(out), err->message);
+        g_error("%s became %s: %s", json_object_to_json_string(in), json_object_to_json_string(out),
+                err->message);
     }
     json_object *same = qapi_to_json(type, &again);
 

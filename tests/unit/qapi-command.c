@@ -36,7 +36,8 @@ static void check_each(GHashTable *types, json_object *info, const char *key)
     json_object *array = array_of(info, key);
 
     for (unsigned i = 0; i < json_object_array_length(array); i++) {
-        check_reference(types, text_of(info, "name"), text_of(json_object_array_get_idx(array, i), "type"));
+        check_reference(types, text_of(info, "name"),
+                        text_of(json_object_array_get_idx(array, i), "type"));
     }
 }
 
@@ -71,7 +72,8 @@ static void check_info(GHashTable *types, json_object *info)
 static void extend(json_object *array, void *opaque)
 {
     *(unsigned *)opaque = json_object_array_length(array);
-    json_object_array_add(array, json_tokener_parse("{\"name\":\"extra\",\"meta-type\":\"object\",\"members\":[]}"));
+    json_object_array_add(
+        array, json_tokener_parse("{\"name\":\"extra\",\"meta-type\":\"object\",\"members\":[]}"));
 }
 
 static void test_shape(void)
@@ -100,12 +102,14 @@ static void test_shape(void)
 static void test_set_enum(void)
 {
     static const char *const values[] = { "secret", "iothread", NULL };
-    json_object *array = json_tokener_parse("[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":[]}]");
+    json_object *array = json_tokener_parse(
+        "[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":[]}]");
 
     rh_qapi_introspect_set_enum(array, "T", values);
     rh_qapi_introspect_set_enum(array, "unknown", values);
     g_assert_cmpstr(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PLAIN), ==,
-                    "[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":[\"secret\",\"iothread\"],"
+                    "[{\"name\":\"A\"},{\"name\":\"T\",\"meta-type\":\"enum\",\"values\":["
+                    "\"secret\",\"iothread\"],"
                     "\"members\":[{\"name\":\"secret\"},{\"name\":\"iothread\"}]}]");
     json_object_put(array);
 }
@@ -143,7 +147,8 @@ static void check_run(const char *name, const char *arguments, const char *expec
     if (!rh_qmp_command_run(rh_qmp_command_find(name), NULL, args, &result, &err)) {
         g_assert_cmpstr(err->message, ==, expected);
     } else {
-        g_assert_cmpstr(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN), ==, expected);
+        g_assert_cmpstr(json_object_to_json_string_ext(result, JSON_C_TO_STRING_PLAIN), ==,
+                        expected);
     }
     json_object_put(result);
     json_object_put(args);
@@ -155,10 +160,12 @@ static void test_run(void)
     check_run("query-target", "{}", "{\"arch\":\"x86_64\"}");
     check_run("query-target", "{\"x\":1}", "Parameter 'x' is unexpected");
     check_run("query-command-line-options", "{\"option\":\"bogus\"}", "invalid option name: bogus");
-    check_run("query-command-line-options", "{\"option\":\"overcommit\"}",
-              "[{\"option\":\"overcommit\",\"parameters\":["
-              "{\"name\":\"mem-lock\",\"type\":\"boolean\",\"help\":\"lock guest memory and ours\"},"
-              "{\"name\":\"cpu-pm\",\"type\":\"boolean\",\"help\":\"let the guest put host processors to sleep\"}]}]");
+    check_run(
+        "query-command-line-options", "{\"option\":\"overcommit\"}",
+        "[{\"option\":\"overcommit\",\"parameters\":["
+        "{\"name\":\"mem-lock\",\"type\":\"boolean\",\"help\":\"lock guest memory and ours\"},"
+        "{\"name\":\"cpu-pm\",\"type\":\"boolean\",\"help\":\"let the guest put host processors to "
+        "sleep\"}]}]");
 }
 
 typedef struct NotingSink {
@@ -171,7 +178,8 @@ static void noting_emit(RhEventSink *sink, const char *name, json_object *data)
     NotingSink *self = (NotingSink *)sink;
 
     g_string_append_printf(self->log, "%s %s;", name,
-                           data ? json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN) : "-");
+                           data ? json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN)
+                                : "-");
     json_object_put(data);
 }
 
@@ -183,8 +191,8 @@ static void test_events(void)
     qmp_event_stop(&noting.sink);
     qmp_event_reset(&noting.sink, true, QMP_SHUTDOWN_CAUSE_GUEST_RESET);
     qmp_event_device_deleted(&noting.sink, NULL, "/machine/x");
-    qmp_event_block_io_error(&noting.sink, "d", "n", QMP_IO_OPERATION_TYPE_READ, QMP_BLOCK_ERROR_ACTION_STOP, true,
-                             false, "why");
+    qmp_event_block_io_error(&noting.sink, "d", "n", QMP_IO_OPERATION_TYPE_READ,
+                             QMP_BLOCK_ERROR_ACTION_STOP, true, false, "why");
     g_assert_cmpstr(log->str, ==,
                     "STOP -;RESET {\"guest\":true,\"reason\":\"guest-reset\"};"
                     "DEVICE_DELETED {\"path\":\"\\/machine\\/x\"};"

@@ -16,7 +16,7 @@ typedef struct KeyvalCase {
     const char *in;
     const char *implied;
     unsigned flags;
-    const char *out;        /* JSON, or the message of the error */
+    const char *out; /* JSON, or the message of the error */
 } KeyvalCase;
 
 static const KeyvalCase keyval_cases[] = {
@@ -61,8 +61,9 @@ static void test_keyval(void)
 
         g_test_message("case '%s'", c->in);
         g_assert_cmpint(object == NULL, ==, err != NULL);
-        g_assert_cmpstr(err ? err->message : json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN), ==,
-                        c->out);
+        g_assert_cmpstr(err ? err->message
+                            : json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+                        ==, c->out);
         json_object_put(object);
     }
 }
@@ -85,7 +86,11 @@ static void test_help(void)
     static const struct {
         const char *in;
         bool is_help;
-    } cases[] = { { "help", true }, { "?", true }, { "virtio-blk,help", true }, { "a=help", false }, { "x", false } };
+    } cases[] = { { "help", true },
+                  { "?", true },
+                  { "virtio-blk,help", true },
+                  { "a=help", false },
+                  { "x", false } };
 
     for (unsigned i = 0; i < RH_COUNT(cases); i++) {
         bool is_help = !cases[i].is_help;
@@ -103,7 +108,8 @@ static void note(void *opaque, json_object *value, const GError *error)
     GString *log = opaque;
 
     g_string_append_printf(log, "%s%s;", error ? "!" : "",
-                           error ? error->message : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
+                           error ? error->message
+                                 : json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN));
     json_object_put(value);
 }
 
@@ -182,10 +188,12 @@ static void test_option_description(void)
     g_autoptr(GError) err = NULL;
     json_object *array = rh_option_describe_all("msg", &err);
 
-    g_assert_cmpstr(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PLAIN), ==,
-                    "[{\"option\":\"msg\",\"parameters\":["
-                    "{\"name\":\"timestamp\",\"type\":\"boolean\",\"help\":\"begin each message with the time\"},"
-                    "{\"name\":\"guest-name\",\"type\":\"boolean\",\"help\":\"and with the guest's name\"}]}]");
+    g_assert_cmpstr(
+        json_object_to_json_string_ext(array, JSON_C_TO_STRING_PLAIN), ==,
+        "[{\"option\":\"msg\",\"parameters\":["
+        "{\"name\":\"timestamp\",\"type\":\"boolean\",\"help\":\"begin each message with the "
+        "time\"},"
+        "{\"name\":\"guest-name\",\"type\":\"boolean\",\"help\":\"and with the guest's name\"}]}]");
     json_object_put(array);
     g_assert_null(rh_option_describe_all("bogus", &err));
     g_assert_cmpstr(err->message, ==, "invalid option name: bogus");

@@ -37,21 +37,26 @@ static void check_round_trip(const RhQapiType *type, const char *text)
 
 static void test_round_trips(void)
 {
-    check_round_trip(&qmp_type_status_info, "{\"running\":true,\"singlestep\":false,\"status\":\"prelaunch\"}");
-    check_round_trip(&qmp_type_hotpluggable_cpu,
-                     "{\"type\":\"t\",\"vcpus-count\":1,\"props\":{\"core-id\":0,\"thread-id\":-1}}");
-    check_round_trip(&qmp_type_blockdev_options,
-                     "{\"driver\":\"raw\",\"node-name\":\"n\",\"cache\":{\"direct\":true},\"offset\":512,"
-                     "\"file\":{\"driver\":\"file\",\"filename\":\"/x\",\"aio\":\"io_uring\"}}");
+    check_round_trip(&qmp_type_status_info,
+                     "{\"running\":true,\"singlestep\":false,\"status\":\"prelaunch\"}");
+    check_round_trip(
+        &qmp_type_hotpluggable_cpu,
+        "{\"type\":\"t\",\"vcpus-count\":1,\"props\":{\"core-id\":0,\"thread-id\":-1}}");
+    check_round_trip(
+        &qmp_type_blockdev_options,
+        "{\"driver\":\"raw\",\"node-name\":\"n\",\"cache\":{\"direct\":true},\"offset\":512,"
+        "\"file\":{\"driver\":\"file\",\"filename\":\"/x\",\"aio\":\"io_uring\"}}");
     check_round_trip(&qmp_type_blockdev_options, "{\"driver\":\"raw\",\"file\":\"other\"}");
-    check_round_trip(&qmp_type_chardev_add_args,
-                     "{\"id\":\"c\",\"backend\":{\"type\":\"socket\",\"data\":{\"addr\":{\"type\":\"inet\","
-                     "\"data\":{\"host\":\"\",\"port\":\"1\"}},\"server\":true}}}");
+    check_round_trip(
+        &qmp_type_chardev_add_args,
+        "{\"id\":\"c\",\"backend\":{\"type\":\"socket\",\"data\":{\"addr\":{\"type\":\"inet\","
+        "\"data\":{\"host\":\"\",\"port\":\"1\"}},\"server\":true}}}");
     check_round_trip(&qmp_type_device_add_args,
                      "{\"driver\":\"d\",\"id\":\"i\",\"addr\":\"3.0\",\"more\":[1,{\"a\":null}]}");
-    check_round_trip(&qmp_type_memdev,
-                     "{\"size\":18446744073709551615,\"merge\":true,\"dump\":true,\"prealloc\":false,"
-                     "\"share\":false,\"host-nodes\":[0,65535],\"policy\":\"bind\"}");
+    check_round_trip(
+        &qmp_type_memdev,
+        "{\"size\":18446744073709551615,\"merge\":true,\"dump\":true,\"prealloc\":false,"
+        "\"share\":false,\"host-nodes\":[0,65535],\"policy\":\"bind\"}");
     check_round_trip(&qmp_type_migrate_set_capabilities_args,
                      "{\"capabilities\":[{\"capability\":\"x-colo\",\"state\":false}]}");
     check_round_trip(&qmp_type_qmp_capabilities_args, "{\"enable\":[\"oob\"]}");
@@ -62,20 +67,26 @@ static void test_round_trips(void)
 
 typedef struct ErrorCase {
     const RhQapiType *type;
-    const char *in;         /* JSON, or key=value when it does not begin with a brace */
-    const char *message;    /* NULL: it is fine */
+    const char *in;      /* JSON, or key=value when it does not begin with a brace */
+    const char *message; /* NULL: it is fine */
 } ErrorCase;
 
 static const ErrorCase error_cases[] = {
     /* As observed from a QMP server for the same requests. */
     { &qmp_type_device_del_args, "{}", "Parameter 'id' is missing" },
-    { &qmp_type_device_del_args, "{\"id\":3}", "Invalid parameter type for 'id', expected: string" },
-    { &qmp_type_device_del_args, "{\"id\":null}", "Invalid parameter type for 'id', expected: string" },
+    { &qmp_type_device_del_args, "{\"id\":3}",
+      "Invalid parameter type for 'id', expected: string" },
+    { &qmp_type_device_del_args, "{\"id\":null}",
+      "Invalid parameter type for 'id', expected: string" },
     { &qmp_type_device_del_args, "{\"id\":\"x\",\"foo\":1}", "Parameter 'foo' is unexpected" },
-    { &qmp_type_action_options, "{\"reboot\":\"bogus\"}", "Parameter 'reboot' does not accept value 'bogus'" },
-    { &qmp_type_action_options, "{\"reboot\":3}", "Invalid parameter type for 'reboot', expected: string" },
-    { &qmp_type_memsave_args, "{\"val\":1.5}", "Invalid parameter type for 'val', expected: integer" },
-    { &qmp_type_memsave_args, "{\"val\":true}", "Invalid parameter type for 'val', expected: integer" },
+    { &qmp_type_action_options, "{\"reboot\":\"bogus\"}",
+      "Parameter 'reboot' does not accept value 'bogus'" },
+    { &qmp_type_action_options, "{\"reboot\":3}",
+      "Invalid parameter type for 'reboot', expected: string" },
+    { &qmp_type_memsave_args, "{\"val\":1.5}",
+      "Invalid parameter type for 'val', expected: integer" },
+    { &qmp_type_memsave_args, "{\"val\":true}",
+      "Invalid parameter type for 'val', expected: integer" },
     { &qmp_type_memsave_args, "{\"val\":1,\"size\":18446744073709551615}",
       "Invalid parameter type for 'size', expected: integer" },
     { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":{\"type\":\"file\",\"data\":{}}}",
@@ -84,12 +95,14 @@ static const ErrorCase error_cases[] = {
       "Parameter 'type' does not accept value 'bogus'" },
     { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":{\"type\":\"null\"}}",
       "Parameter 'backend.data' is missing" },
-    { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":{\"data\":{}}}", "Parameter 'backend.type' is missing" },
+    { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":{\"data\":{}}}",
+      "Parameter 'backend.type' is missing" },
     { &qmp_type_chardev_add_args, "{\"id\":\"x\",\"backend\":3}",
       "Invalid parameter type for 'backend', expected: object" },
     { &qmp_type_blockdev_options, "driver=qcow2,file=x",
       "Parameter 'driver' has value 'qcow2', which is not supported yet" },
-    { &qmp_type_blockdev_options, "{\"driver\":\"null-co\",\"zork\":1}", "Parameter 'zork' is unexpected" },
+    { &qmp_type_blockdev_options, "{\"driver\":\"null-co\",\"zork\":1}",
+      "Parameter 'zork' is unexpected" },
     { &qmp_type_blockdev_options, "{\"driver\":\"raw\",\"file\":3}",
       "Invalid parameter type for 'file', expected: BlockdevRef" },
     { &qmp_type_blockdev_options, "{\"driver\":\"raw\",\"file\":{\"driver\":\"file\"}}",
@@ -100,18 +113,24 @@ static const ErrorCase error_cases[] = {
       "Parameter 'capabilities[0].state' is missing" },
     { &qmp_type_migrate_set_capabilities_args, "{\"capabilities\":3}",
       "Invalid parameter type for 'capabilities', expected: array" },
-    { &qmp_type_numa_options, "{\"type\":\"node\",\"nodeid\":70000}", "Parameter 'nodeid' expects uint16_t" },
-    { &qmp_type_numa_options, "{\"type\":\"node\",\"nodeid\":-1}", "Parameter 'nodeid' expects uint16_t" },
-    { &qmp_type_numa_options, "{\"type\":\"node\",\"mem\":\"x\"}", "Parameter 'mem' expects uint64" },
+    { &qmp_type_numa_options, "{\"type\":\"node\",\"nodeid\":70000}",
+      "Parameter 'nodeid' expects uint16_t" },
+    { &qmp_type_numa_options, "{\"type\":\"node\",\"nodeid\":-1}",
+      "Parameter 'nodeid' expects uint16_t" },
+    { &qmp_type_numa_options, "{\"type\":\"node\",\"mem\":\"x\"}",
+      "Parameter 'mem' expects uint64" },
     { &qmp_type_numa_options, "{\"type\":\"dist\",\"src\":0,\"dst\":0,\"val\":300}",
       "Parameter 'val' expects uint8_t" },
-    { &qmp_type_device_del_args, "{\"id\":\"a\\u0000b\"}", "Parameter 'id' expects a string without NUL" },
+    { &qmp_type_device_del_args, "{\"id\":\"a\\u0000b\"}",
+      "Parameter 'id' expects a string without NUL" },
     /* Option strings. */
     { &qmp_type_blockdev_options, "driver=null-co,size=x", "Parameter 'size' expects integer" },
     { &qmp_type_blockdev_options, "driver=null-co,size=1k", "Parameter 'size' expects integer" },
     { &qmp_type_blockdev_options, "driver=null-co,size=0x100,read-only=yes", NULL },
-    { &qmp_type_blockdev_options, "driver=null-co,read-only=maybe", "Parameter 'read-only' expects 'on' or 'off'" },
-    { &qmp_type_blockdev_options, "driver=raw,file.0=a", "Invalid parameter type for 'file', expected: BlockdevRef" },
+    { &qmp_type_blockdev_options, "driver=null-co,read-only=maybe",
+      "Parameter 'read-only' expects 'on' or 'off'" },
+    { &qmp_type_blockdev_options, "driver=raw,file.0=a",
+      "Invalid parameter type for 'file', expected: BlockdevRef" },
     { &qmp_type_blockdev_options, "driver=raw,file=a", NULL },
     { &qmp_type_blockdev_options, "driver=raw,file.driver=file,file.filename=x", NULL },
     { &qmp_type_memory_options, "size=1G,maxmem=4G,slots=3", NULL },
@@ -119,13 +138,16 @@ static const ErrorCase error_cases[] = {
     { &qmp_type_memory_options, "maxmem=1Z", "Parameter 'maxmem' expects a size value" },
     { &qmp_type_memory_options, "maxmem=-1", "Parameter 'maxmem' expects a size value" },
     { &qmp_type_memory_options, "maxmem=16E", "Parameter 'maxmem' expects a size value" },
-    { &qmp_type_memory_options, "maxmem=99999999999999999999999", "Parameter 'maxmem' expects a size value" },
+    { &qmp_type_memory_options, "maxmem=99999999999999999999999",
+      "Parameter 'maxmem' expects a size value" },
     { &qmp_type_numa_options, "type=node,cpus=0-3", NULL },
-    { &qmp_type_numa_options, "type=node,cpus=3-0", "Parameter 'cpus' expects a number or a range of numbers" },
+    { &qmp_type_numa_options, "type=node,cpus=3-0",
+      "Parameter 'cpus' expects a number or a range of numbers" },
     { &qmp_type_numa_options, "type=node,cpus=0-99999999999",
       "Parameter 'cpus' expects a number or a range of numbers" },
     { &qmp_type_numa_options, "type=node,cpus=65535-65536", "Parameter 'cpus' expects uint16_t" },
-    { &qmp_type_smp_configuration, "cpus=99999999999999999999999", "Parameter 'cpus' expects integer" },
+    { &qmp_type_smp_configuration, "cpus=99999999999999999999999",
+      "Parameter 'cpus' expects integer" },
     { &qmp_type_smp_configuration, "cpus= 1", "Parameter 'cpus' expects integer" },
     { &qmp_type_smp_configuration, "foo=1", "Parameter 'foo' is unexpected" },
 };
@@ -185,7 +207,8 @@ static void test_values(void)
 
 static void test_enums(void)
 {
-    g_assert_cmpint(qapi_enum_parse(&qmp_type_run_state, "guest-panicked"), ==, QMP_RUN_STATE_GUEST_PANICKED);
+    g_assert_cmpint(qapi_enum_parse(&qmp_type_run_state, "guest-panicked"), ==,
+                    QMP_RUN_STATE_GUEST_PANICKED);
     g_assert_cmpint(qapi_enum_parse(&qmp_type_run_state, "Running"), ==, -1);
     g_assert_cmpstr(qmp_run_state_name(QMP_RUN_STATE_PRELAUNCH), ==, "prelaunch");
     g_assert_null(qapi_enum_name(&qmp_type_run_state, 999));
