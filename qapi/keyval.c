@@ -54,6 +54,22 @@ static bool fail_mixed(GError **err, const char *key, size_t length)
     return rh_fail(err, "Parameters '%.*s.*' used inconsistently", (int)length, key);
 }
 
+/* Add @value beside the earlier ones of @name. */
+static void collect(json_object *object, const char *name, const char *value)
+{
+    json_object *old = NULL;
+
+    json_object_object_get_ex(object, name, &old);
+    if (!json_object_is_type(old, json_type_array)) {
+        json_object *array = json_object_new_array();
+
+        json_object_array_add(array, json_object_get(old));
+        json_object_object_add(object, name, array);
+        old = array;
+    }
+    json_object_array_add(old, json_object_new_string(value));
+}
+
 static bool put_scalar(json_object *object, const char *name, const char *key, const char *value,
                        GError **err)
 {
@@ -102,7 +118,11 @@ static bool put(const Parse *p, json_object *object, const char *key, const char
     if (!*key) {
         return rh_fail(p->err, "Invalid parameter '%s'", key);
     }
-    json_object_object_add(object, key, json_object_new_string(value));
+    if (p->flags & RH_KEYVAL_COLLECT && json_object_object_get_ex(object, key, NULL)) {
+        collect(object, key, value);
+    } else {
+        json_object_object_add(object, key, json_object_new_string(value));
+    }
     return true;
 }
 

@@ -35,6 +35,9 @@ json_object *rh_option_parse(const RhOption *option, const char *text, bool *ret
     if (option->flags & RH_OPTION_SHORTHAND) {
         flags |= RH_KEYVAL_SHORTHAND | RH_KEYVAL_FLAT;
     }
+    if (option->flags & RH_OPTION_COLLECT) {
+        flags |= RH_KEYVAL_COLLECT | RH_KEYVAL_FLAT;
+    }
     return rh_keyval_parse_as(text, option->implied, flags, ret_is_help, ret_is_json, err);
 }
 

@@ -270,59 +270,81 @@ static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_ob
     return true;
 }
 
-/* Option strings give a list of numbers as one range: `cpus=0-3`, or one number. */
-static bool read_range(Visit *v, const Place *at, const RhQapiType *type, const char *text,
-                       void **out)
+/* Option strings give numbers of a list as ranges: `cpus=0-3`. */
+static bool append_range(Visit *v, const Place *at, const RhQapiType *element, const char *text,
+                         GArray *list)
 {
     g_auto(GStrv) ends = g_strsplit(text, "-", 2);
     uint64_t first = 0;
-    uint64_t last = 0;
     bool is_ok = ends[0] && text_to_uint(ends[0], &first);
+    uint64_t last = first;
 
-    last = first;
     is_ok = is_ok && (!ends[1] || text_to_uint(ends[1], &last));
-    if (!is_ok || first > last || last - first > UINT16_MAX) {
+    /* Few bytes can name many numbers, so the whole list has a limit. */
+    if (!is_ok || first > last || last - first > UINT16_MAX || list->len > UINT16_MAX) {
         return fail_expects(v, at, "a number or a range of numbers");
     }
-    if (last > rh_bits(type->element->size * 8 - (type->element->kind == RH_QAPI_INT))) {
-        return fail_range(v, at, type->element);
+    if (last > rh_bits(element->size * 8 - (element->kind == RH_QAPI_INT))) {
+        return fail_range(v, at, element);
     }
-    GArray *list = qapi_list_new(type);
+    for (uint64_t i = 0; i <= last - first; i++) {
+        uint64_t value = first + i;
 
-    for (uint64_t value = first; value - first <= last - first; value++) {
         g_array_append_vals(list, &value, 1);
     }
-    *out = list;
+    return true;
+}
+
+static bool append_element(Visit *v, const Place *at, const RhQapiType *element, json_object *in,
+                           void *list)
+{
+    bool is_int = element->kind == RH_QAPI_INT || element->kind == RH_QAPI_UINT;
+    uint64_t slot = 0; /* as wide as any element */
+
+    if (is_int && keyval_text(v, in)) {
+        return append_range(v, at, element, keyval_text(v, in), list);
+    }
+    if (!read_value(v, at, element, in, &slot)) {
+        return false;
+    }
+    if (rh_qapi_is_pointer(element)) {
+        g_ptr_array_add(list, (void *)(uintptr_t)slot);
+    } else {
+        g_array_append_vals(list, &slot, 1);
+    }
+    return true;
+}
+
+static bool append_elements(Visit *v, const Place *at, const RhQapiType *element, json_object *in,
+                            void *list)
+{
+    unsigned nr = json_object_array_length(in);
+
+    for (unsigned i = 0; i < nr; i++) {
+        const Place here = { at, NULL, i };
+
+        if (!append_element(v, &here, element, json_object_array_get_idx(in, i), list)) {
+            return false;
+        }
+    }
     return true;
 }
 
 static bool read_list(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
                       void **out)
 {
-    const char *text = keyval_text(v, in);
+    const RhQapiType *element = type->element;
+    bool is_range =
+        keyval_text(v, in) && (element->kind == RH_QAPI_INT || element->kind == RH_QAPI_UINT);
 
-    if (text && (type->element->kind == RH_QAPI_INT || type->element->kind == RH_QAPI_UINT)) {
-        return read_range(v, at, type, text, out);
-    }
-    if (!json_object_is_type(in, json_type_array)) {
+    if (!is_range && !json_object_is_type(in, json_type_array)) {
         return fail_type(v, at, "array");
     }
     void *list = qapi_list_new(type);
-    unsigned nr = json_object_array_length(in);
 
-    for (unsigned i = 0; i < nr; i++) {
-        const Place here = { at, NULL, i };
-        uint64_t slot = 0; /* as wide as any element */
-
-        if (!read_value(v, &here, type->element, json_object_array_get_idx(in, i), &slot)) {
-            type->free(list);
-            return false;
-        }
-        if (rh_qapi_is_pointer(type->element)) {
-            g_ptr_array_add(list, (void *)(uintptr_t)slot);
-        } else {
-            g_array_append_vals(list, &slot, 1);
-        }
+    if (!(is_range ? append_element : append_elements)(v, at, element, in, list)) {
+        type->free(list);
+        return false;
     }
     *out = list;
     return true;

@@ -15,6 +15,9 @@ enum {
     RH_KEYVAL_FLAT = 2,
     /** RH_KEYVAL_NO_JSON - a text that begins with `{` is not JSON */
     RH_KEYVAL_NO_JSON = 4,
+    /** RH_KEYVAL_COLLECT - a key that is given again makes an array of all its values (with FLAT)
+     */
+    RH_KEYVAL_COLLECT = 8,
 };
 
 /**

@@ -22,6 +22,7 @@ enum {
     RH_OPTION_REPEAT = 2,    /* each occurrence counts; otherwise the last one does */
     RH_OPTION_MERGE = 4,     /* later occurrences add to and override earlier ones, key by key */
     RH_OPTION_SHORTHAND = 8, /* bare `key` and `nokey` are on and off; dots in keys mean nothing */
+    RH_OPTION_COLLECT = 32,  /* a key given again adds to a list */
     RH_OPTION_IGNORED = 16,  /* accepted without effect, for compatibility */
 };
 

@@ -3,7 +3,7 @@
 from .ctypes import NO_EDIT, CTypes
 from .names import c_string, snake
 
-FLAGS = ("json", "repeat", "merge", "shorthand", "ignored")
+FLAGS = ("json", "repeat", "merge", "shorthand", "collect", "ignored")
 
 
 def const(option):

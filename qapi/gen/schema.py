@@ -261,7 +261,7 @@ class Reader:
             attrs["type"] = self.word()
         while self.tokens[self.at][0] == "word" and self.tokens[self.at][1] not in TOP_WORDS:
             name = self.word()
-            if name in ("json", "repeat", "merge", "optional-arg", "shorthand", "ignored"):
+            if name in ("json", "repeat", "merge", "shorthand", "collect", "ignored"):
                 attrs[name] = True
             elif name in ("implied", "group"):
                 attrs[name] = self.word()

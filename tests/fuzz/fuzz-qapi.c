@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_stream(type, (const char *)data + 2, size - 2);
         return 0;
     }
-    unsigned flags = data[1] % 3 ? RH_KEYVAL_SHORTHAND | RH_KEYVAL_FLAT : 0;
+    unsigned flags = data[1] % 3 ? RH_KEYVAL_SHORTHAND | RH_KEYVAL_FLAT | RH_KEYVAL_COLLECT : 0;
     json_object *object = rh_keyval_parse_as(text, "driver", flags, &is_help, &is_json, NULL);
 
     if (object) {

@@ -50,6 +50,8 @@ static const KeyvalCase keyval_cases[] = {
       "{\"backend\":\"sock\",\"server\":\"on\",\"wait\":\"off\",\"path\":\"x\"}" },
     { "file=x,file.locking=off", NULL, OLD, "{\"file\":\"x\",\"file.locking\":\"off\"}" },
     { "=x", NULL, OLD, "Invalid parameter ''" },
+    { "a=1,b=2,a=3,a=4", NULL, RH_KEYVAL_FLAT | RH_KEYVAL_COLLECT,
+      "{\"a\":[\"1\",\"3\",\"4\"],\"b\":\"2\"}" },
 };
 
 static void test_keyval(void)
@@ -183,6 +185,22 @@ static void test_option_read(void)
     json_object_put(second);
 }
 
+static void test_option_collect(void)
+{
+    const RhOption *numa = rh_option_find("numa");
+    g_autoptr(GError) err = NULL;
+    bool is_help;
+    bool is_json;
+    json_object *in = rh_option_parse(numa, "node,cpus=0,cpus=4-5", &is_help, &is_json, &err);
+    QmpNumaOptions *value = rh_option_read(numa, in, is_json, &err);
+
+    g_assert_no_error(err);
+    g_assert_cmpuint(value->u.node->cpus->len, ==, 3);
+    g_assert_cmpuint(g_array_index(value->u.node->cpus, uint16_t, 2), ==, 5);
+    qmp_numa_options_free(value);
+    json_object_put(in);
+}
+
 static void test_option_description(void)
 {
     g_autoptr(GError) err = NULL;
@@ -213,6 +231,7 @@ int main(int argc, char **argv)
     g_test_add_func("/qapi/stream", test_stream);
     g_test_add_func("/qapi/options/table", test_options);
     g_test_add_func("/qapi/options/read", test_option_read);
+    g_test_add_func("/qapi/options/collect", test_option_collect);
     g_test_add_func("/qapi/options/description", test_option_description);
     return g_test_run();
 }
