@@ -20,7 +20,8 @@ const RhQmpCommand *rh_qmp_command_find(const char *name)
     return bsearch(name, commands, nr, sizeof(*commands), compare_name);
 }
 
-static bool check_arguments(const RhQmpCommand *command, json_object *arguments, void **ret_args, GError **err)
+static bool check_arguments(const RhQmpCommand *command, json_object *arguments, void **ret_args,
+                            GError **err)
 {
     json_object *given = arguments ? json_object_get(arguments) : json_object_new_object();
     bool is_ok = true;
@@ -28,7 +29,7 @@ static bool check_arguments(const RhQmpCommand *command, json_object *arguments,
     if (command->args) {
         is_ok = qapi_from_json(command->args, given, ret_args, 0, err);
     } else {
-        json_object_object_foreach(given, name, value) {
+        json_object_object_foreach (given, name, value) {
             (void)value;
             is_ok = rh_fail(err, "Parameter '%s' is unexpected", name);
             break;
@@ -42,7 +43,7 @@ bool rh_qmp_command_run(const RhQmpCommand *command, RhVm *vm, json_object *argu
                         json_object **ret_result, GError **err)
 {
     void *args = NULL;
-    uint64_t result = 0;    /* wide enough for any value: larger ones are pointers */
+    uint64_t result = 0; /* wide enough for any value: larger ones are pointers */
 
     if (!check_arguments(command, arguments, &args, err)) {
         return false;

@@ -2,7 +2,9 @@
  * Commands about the program and its own interface.
  */
 #include "qapi/introspect.h"
+#include "qapi/option.h"
 #include "qapi/qapi-commands.h"
+#include "qapi/visit.h"
 #include "rhea-config.h"
 
 /* Clients decide by this version what they may ask for. */
@@ -13,7 +15,7 @@ QmpVersionInfo *qmp_query_version(RhVm *vm, GError **err)
     QmpVersionInfo *info = g_new0(QmpVersionInfo, 1);
 
     info->qemu = g_new0(QmpVersionTriple, 1);
-    *info->qemu = (QmpVersionTriple) { REPORTED_MAJOR, REPORTED_MINOR, REPORTED_MICRO };
+    *info->qemu = (QmpVersionTriple){ REPORTED_MAJOR, REPORTED_MINOR, REPORTED_MICRO };
     info->package = g_strdup("Rhea " RH_VERSION);
     return info;
 }
@@ -45,4 +47,17 @@ bool qmp_query_qmp_schema(RhVm *vm, json_object **ret_result, GError **err)
 {
     *ret_result = rh_qapi_introspect(NULL, NULL);
     return true;
+}
+
+GPtrArray *qmp_query_command_line_options(RhVm *vm, const QmpQueryCommandLineOptionsArgs *args,
+                                          GError **err)
+{
+    json_object *infos = rh_option_describe_all(args->option, err);
+    GPtrArray *list = NULL;
+
+    if (infos) {
+        qapi_from_json(&qmp_type_command_line_option_info_list, infos, &list, 0, err);
+        json_object_put(infos);
+    }
+    return list;
 }

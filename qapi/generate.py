@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles qapi/*.schema: generate.py --out DIR [--depfile F] FILE.schema..."""
+"""Compiles qapi/*.schema: generate.py [--pages] --out DIR FILE.schema..."""
 
 import argparse
 import os
@@ -18,6 +18,8 @@ OUTPUTS = {
     "qapi-introspect.c": introspect.source,
     "qapi-options.h": options.header,
     "qapi-options.c": options.source,
+}
+PAGES = {
     "qmp.md": reference.qmp,
     "options.md": reference.options,
 }
@@ -36,6 +38,7 @@ def write(path, text):
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="directory of the results")
+    parser.add_argument("--pages", action="store_true", help="make the reference pages, not the code")
     parser.add_argument("schema", nargs="+")
     args = parser.parse_args(argv)
     try:
@@ -43,7 +46,7 @@ def main(argv):
     except SchemaError as error:
         print(error, file=sys.stderr)
         return 1
-    for name, make in OUTPUTS.items():
+    for name, make in (PAGES if args.pages else OUTPUTS).items():
         write(os.path.join(args.out, name), make(schema))
     return 0
 

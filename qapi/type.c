@@ -41,16 +41,12 @@ void qapi_free(const RhQapiType *type, void *value)
         return;
     }
     switch (type->kind) {
-    case RH_QAPI_STRUCT:
-        free_members(type, value);
-        break;
+    case RH_QAPI_STRUCT: free_members(type, value); break;
     case RH_QAPI_UNION:
         free_branch(type, value);
         free_members(type, value);
         break;
-    case RH_QAPI_ALTERNATE:
-        free_branch(type, value);
-        break;
+    case RH_QAPI_ALTERNATE: free_branch(type, value); break;
     default:
         if (type->free) {
             type->free(value);

@@ -10,7 +10,7 @@
 /* Where a walk stands: a chain on the stack, made into text only when something is wrong. */
 typedef struct Place {
     const struct Place *up;
-    const char *name;       /* NULL: element @index of a list */
+    const char *name; /* NULL: element @index of a list */
     unsigned index;
 } Place;
 
@@ -19,7 +19,8 @@ typedef struct Visit {
     GError **err;
 } Visit;
 
-static bool read_value(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void *out);
+static bool read_value(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                       void *out);
 
 static void place_append(const Place *at, GString *text)
 {
@@ -72,8 +73,9 @@ static bool fail_range(Visit *v, const Place *at, const RhQapiType *type)
 /* The text of a keyval scalar, or NULL when @in is JSON proper. */
 static const char *keyval_text(const Visit *v, json_object *in)
 {
-    return v->flags & QAPI_KEYVAL && json_object_is_type(in, json_type_string) ? json_object_get_string(in)
-                                                                                : NULL;
+    return v->flags & QAPI_KEYVAL && json_object_is_type(in, json_type_string)
+               ? json_object_get_string(in)
+               : NULL;
 }
 
 static bool read_bool(Visit *v, const Place *at, json_object *in, bool *out)
@@ -178,7 +180,7 @@ static bool json_to_int(json_object *in, int64_t *ret)
 
 static void store_int(void *out, unsigned size, uint64_t value)
 {
-    memcpy(out, &value, size);      /* the host is little-endian */
+    memcpy(out, &value, size); /* the host is little-endian */
 }
 
 static bool read_int(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void *out)
@@ -200,7 +202,8 @@ static bool read_int(Visit *v, const Place *at, const RhQapiType *type, json_obj
     return true;
 }
 
-static bool read_uint64(Visit *v, const Place *at, const RhQapiType *type, json_object *in, uint64_t *out)
+static bool read_uint64(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                        uint64_t *out)
 {
     const char *text = keyval_text(v, in);
 
@@ -227,8 +230,9 @@ static bool read_number(Visit *v, const Place *at, json_object *in, double *out)
     if (!json_object_is_type(in, json_type_double) && !json_object_is_type(in, json_type_int)) {
         return fail_type(v, at, "number");
     }
+    /* The parser lets NaN and Infinity pass, which RFC 8259 §6 does not know. */
     *out = json_object_get_double(in);
-    return true;
+    return isfinite(*out) || fail_type(v, at, "number");
 }
 
 static bool read_str(Visit *v, const Place *at, json_object *in, char **out)
@@ -236,11 +240,16 @@ static bool read_str(Visit *v, const Place *at, json_object *in, char **out)
     if (!json_object_is_type(in, json_type_string)) {
         return fail_type(v, at, "string");
     }
+    /* C strings end at a NUL: what was checked must be what is used. */
+    if (strlen(json_object_get_string(in)) != (size_t)json_object_get_string_len(in)) {
+        return fail_expects(v, at, "a string without NUL");
+    }
     *out = g_strdup(json_object_get_string(in));
     return true;
 }
 
-static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_object *in, unsigned *out)
+static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                      unsigned *out)
 {
     if (!json_object_is_type(in, json_type_string)) {
         return fail_type(v, at, "string");
@@ -249,41 +258,100 @@ static bool read_enum(Visit *v, const Place *at, const RhQapiType *type, json_ob
 
     if (value < 0) {
         g_autofree char *name = place_leaf(at);
+        const char *text = json_object_get_string(in);
 
-        return rh_fail(v->err, "Parameter '%s' does not accept value '%s'", name,
-                       json_object_get_string(in));
+        if (type->later_values && g_strv_contains(type->later_values, text)) {
+            return rh_fail(v->err, "Parameter '%s' has value '%s', which is not supported yet",
+                           name, text);
+        }
+        return rh_fail(v->err, "Parameter '%s' does not accept value '%s'", name, text);
     }
     *out = value;
     return true;
 }
 
-static bool read_list(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void **out)
+/* Option strings give numbers of a list as ranges: `cpus=0-3`. */
+static bool append_range(Visit *v, const Place *at, const RhQapiType *element, const char *text,
+                         GArray *list)
 {
-    if (!json_object_is_type(in, json_type_array)) {
-        return fail_type(v, at, "array");
+    g_auto(GStrv) ends = g_strsplit(text, "-", 2);
+    uint64_t first = 0;
+    bool is_ok = ends[0] && text_to_uint(ends[0], &first);
+    uint64_t last = first;
+
+    is_ok = is_ok && (!ends[1] || text_to_uint(ends[1], &last));
+    /* Few bytes can name many numbers, so the whole list has a limit. */
+    if (!is_ok || first > last || last - first > UINT16_MAX || list->len > UINT16_MAX) {
+        return fail_expects(v, at, "a number or a range of numbers");
     }
-    void *list = qapi_list_new(type);
+    if (last > rh_bits(element->size * 8 - (element->kind == RH_QAPI_INT))) {
+        return fail_range(v, at, element);
+    }
+    for (uint64_t i = 0; i <= last - first; i++) {
+        uint64_t value = first + i;
+
+        g_array_append_vals(list, &value, 1);
+    }
+    return true;
+}
+
+static bool append_element(Visit *v, const Place *at, const RhQapiType *element, json_object *in,
+                           void *list)
+{
+    bool is_int = element->kind == RH_QAPI_INT || element->kind == RH_QAPI_UINT;
+    uint64_t slot = 0; /* as wide as any element */
+
+    if (is_int && keyval_text(v, in)) {
+        return append_range(v, at, element, keyval_text(v, in), list);
+    }
+    if (!read_value(v, at, element, in, &slot)) {
+        return false;
+    }
+    if (rh_qapi_is_pointer(element)) {
+        g_ptr_array_add(list, (void *)(uintptr_t)slot);
+    } else {
+        g_array_append_vals(list, &slot, 1);
+    }
+    return true;
+}
+
+static bool append_elements(Visit *v, const Place *at, const RhQapiType *element, json_object *in,
+                            void *list)
+{
     unsigned nr = json_object_array_length(in);
 
     for (unsigned i = 0; i < nr; i++) {
         const Place here = { at, NULL, i };
-        uint64_t slot = 0;      /* as wide as any element */
 
-        if (!read_value(v, &here, type->element, json_object_array_get_idx(in, i), &slot)) {
-            type->free(list);
+        if (!append_element(v, &here, element, json_object_array_get_idx(in, i), list)) {
             return false;
         }
-        if (rh_qapi_is_pointer(type->element)) {
-            g_ptr_array_add(list, (void *)(uintptr_t)slot);
-        } else {
-            g_array_append_vals(list, &slot, 1);
-        }
+    }
+    return true;
+}
+
+static bool read_list(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                      void **out)
+{
+    const RhQapiType *element = type->element;
+    bool is_range =
+        keyval_text(v, in) && (element->kind == RH_QAPI_INT || element->kind == RH_QAPI_UINT);
+
+    if (!is_range && !json_object_is_type(in, json_type_array)) {
+        return fail_type(v, at, "array");
+    }
+    void *list = qapi_list_new(type);
+
+    if (!(is_range ? append_element : append_elements)(v, at, element, in, list)) {
+        type->free(list);
+        return false;
     }
     *out = list;
     return true;
 }
 
-static bool read_member(Visit *v, const Place *at, const RhQapiMember *member, json_object *in, char *base)
+static bool read_member(Visit *v, const Place *at, const RhQapiMember *member, json_object *in,
+                        char *base)
 {
     const Place here = { at, member->name, 0 };
     json_object *value;
@@ -316,7 +384,8 @@ static const RhQapiType *branch_of(const RhQapiType *type, const char *base)
     return tag < type->tag->nr ? type->branches[tag] : NULL;
 }
 
-static bool read_members(Visit *v, const Place *at, const RhQapiType *type, json_object *in, char *base)
+static bool read_members(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                         char *base)
 {
     for (unsigned i = 0; i < type->nr; i++) {
         if (!read_member(v, at, &type->members[i], in, base)) {
@@ -358,14 +427,15 @@ static json_object **rest_of(const RhQapiType *type, char *base)
     return type ? (json_object **)(base + type->rest_offset) : NULL;
 }
 
-static bool read_unknown(Visit *v, const Place *at, const RhQapiType *type, json_object *in, char *base)
+static bool read_unknown(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                         char *base)
 {
     json_object **rest = rest_of(type, base);
 
     if (rest) {
         *rest = json_object_new_object();
     }
-    json_object_object_foreach(in, name, value) {
+    json_object_object_foreach (in, name, value) {
         if (knows_member(type, base, name)) {
             continue;
         }
@@ -380,7 +450,8 @@ static bool read_unknown(Visit *v, const Place *at, const RhQapiType *type, json
     return true;
 }
 
-static bool read_struct(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void **out)
+static bool read_struct(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                        void **out)
 {
     if (!json_object_is_type(in, json_type_object)) {
         return fail_type(v, at, "object");
@@ -403,31 +474,26 @@ static bool json_matches(const Visit *v, const RhQapiType *type, json_object *in
 
     switch (type->kind) {
     case RH_QAPI_STR:
-    case RH_QAPI_ENUM:
-        return json == json_type_string;
-    case RH_QAPI_BOOL:
-        return json == json_type_boolean || is_text;
+    case RH_QAPI_ENUM: return json == json_type_string;
+    case RH_QAPI_BOOL: return json == json_type_boolean || is_text;
     case RH_QAPI_INT:
     case RH_QAPI_UINT:
-    case RH_QAPI_SIZE:
-        return json == json_type_int || is_text;
-    case RH_QAPI_NUMBER:
-        return json == json_type_double || json == json_type_int || is_text;
-    case RH_QAPI_NULL:
-        return json == json_type_null;
-    case RH_QAPI_LIST:
-        return json == json_type_array;
-    default:
-        return json == json_type_object;
+    case RH_QAPI_SIZE: return json == json_type_int || is_text;
+    case RH_QAPI_NUMBER: return json == json_type_double || json == json_type_int || is_text;
+    case RH_QAPI_NULL: return json == json_type_null;
+    case RH_QAPI_LIST: return json == json_type_array;
+    default: return json == json_type_object;
     }
 }
 
-static bool read_alternate(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void **out)
+static bool read_alternate(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                           void **out)
 {
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < type->nr; i++) {
             const RhQapiType *inner = type->members[i].type;
-            /* In keyval, a string is a string first and something else only if nothing takes strings. */
+            /* In keyval, a string is a string first and something else only if nothing takes
+             * strings. */
             bool is_plain = inner->kind == RH_QAPI_STR || inner->kind == RH_QAPI_ENUM;
 
             if (!json_matches(v, inner, in) || (pass == 0 && keyval_text(v, in) && !is_plain)) {
@@ -447,43 +513,33 @@ static bool read_alternate(Visit *v, const Place *at, const RhQapiType *type, js
     return fail_type(v, at, type->name);
 }
 
-static bool read_value(Visit *v, const Place *at, const RhQapiType *type, json_object *in, void *out)
+static bool read_value(Visit *v, const Place *at, const RhQapiType *type, json_object *in,
+                       void *out)
 {
     switch (type->kind) {
-    case RH_QAPI_STR:
-        return read_str(v, at, in, out);
-    case RH_QAPI_BOOL:
-        return read_bool(v, at, in, out);
+    case RH_QAPI_STR: return read_str(v, at, in, out);
+    case RH_QAPI_BOOL: return read_bool(v, at, in, out);
     case RH_QAPI_UINT:
         if (type->size == sizeof(uint64_t)) {
             return read_uint64(v, at, type, in, out);
         }
         return read_int(v, at, type, in, out);
-    case RH_QAPI_INT:
-        return read_int(v, at, type, in, out);
-    case RH_QAPI_SIZE:
-        return read_uint64(v, at, type, in, out);
-    case RH_QAPI_NUMBER:
-        return read_number(v, at, in, out);
-    case RH_QAPI_ANY:
-        *(json_object **)out = json_object_get(in);
-        return true;
-    case RH_QAPI_NULL:
-        return !in || fail_type(v, at, "null");
-    case RH_QAPI_ENUM:
-        return read_enum(v, at, type, in, out);
-    case RH_QAPI_LIST:
-        return read_list(v, at, type, in, out);
+    case RH_QAPI_INT: return read_int(v, at, type, in, out);
+    case RH_QAPI_SIZE: return read_uint64(v, at, type, in, out);
+    case RH_QAPI_NUMBER: return read_number(v, at, in, out);
+    case RH_QAPI_ANY: *(json_object **)out = json_object_get(in); return true;
+    case RH_QAPI_NULL: return !in || fail_type(v, at, "null");
+    case RH_QAPI_ENUM: return read_enum(v, at, type, in, out);
+    case RH_QAPI_LIST: return read_list(v, at, type, in, out);
     case RH_QAPI_STRUCT:
-    case RH_QAPI_UNION:
-        return read_struct(v, at, type, in, out);
-    case RH_QAPI_ALTERNATE:
-        return read_alternate(v, at, type, in, out);
+    case RH_QAPI_UNION: return read_struct(v, at, type, in, out);
+    case RH_QAPI_ALTERNATE: return read_alternate(v, at, type, in, out);
     }
     g_assert_not_reached();
 }
 
-bool qapi_from_json(const RhQapiType *type, json_object *in, void *out, unsigned flags, GError **err)
+bool qapi_from_json(const RhQapiType *type, json_object *in, void *out, unsigned flags,
+                    GError **err)
 {
     Visit v = { flags, err };
 

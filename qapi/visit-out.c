@@ -10,8 +10,9 @@ static void write_members(const RhQapiType *type, const char *base, json_object 
         const RhQapiMember *member = &type->members[i];
         const void *slot = base + member->offset;
 
-        if (member->is_optional && (rh_qapi_is_pointer(member->type) ? !*(void *const *)slot
-                                                                     : !*(base + member->has_offset))) {
+        if (member->is_optional &&
+            (rh_qapi_is_pointer(member->type) ? !*(void *const *)slot
+                                              : !*(base + member->has_offset))) {
             continue;
         }
         json_object_object_add(into, member->name, qapi_to_json(member->type, slot));
@@ -26,7 +27,8 @@ static void write_members(const RhQapiType *type, const char *base, json_object 
         }
     }
     if (type->is_open && *(json_object *const *)(base + type->rest_offset)) {
-        json_object_object_foreach(*(json_object *const *)(base + type->rest_offset), name, value) {
+        json_object_object_foreach (*(json_object *const *)(base + type->rest_offset), name,
+                                    value) {
             json_object_object_add(into, name, json_object_get(value));
         }
     }
@@ -53,8 +55,9 @@ static json_object *write_list(const RhQapiType *type, const void *list)
     unsigned nr = of_pointers ? ((const GPtrArray *)list)->len : ((const GArray *)list)->len;
 
     for (unsigned i = 0; i < nr; i++) {
-        const void *slot = of_pointers ? (const void *)&((const GPtrArray *)list)->pdata[i]
-                                       : ((const GArray *)list)->data + (size_t)i * type->element->size;
+        const void *slot = of_pointers
+                               ? (const void *)&((const GPtrArray *)list)->pdata[i]
+                               : ((const GArray *)list)->data + (size_t)i * type->element->size;
 
         json_object_array_add(array, qapi_to_json(type->element, slot));
     }
@@ -77,30 +80,21 @@ json_object *qapi_to_json(const RhQapiType *type, const void *value)
     const char *text;
 
     switch (type->kind) {
-    case RH_QAPI_STR:
-        text = *(char *const *)value;
-        return json_object_new_string(text ? text : "");
-    case RH_QAPI_BOOL:
-        return json_object_new_boolean(*(const bool *)value);
+    case RH_QAPI_STR: text = *(char *const *)value; return json_object_new_string(text ? text : "");
+    case RH_QAPI_BOOL: return json_object_new_boolean(*(const bool *)value);
     case RH_QAPI_INT:
     case RH_QAPI_UINT:
-    case RH_QAPI_SIZE:
-        return write_int(type, value);
-    case RH_QAPI_NUMBER:
-        return json_object_new_double(*(const double *)value);
-    case RH_QAPI_ANY:
-        return json_object_get(*(json_object *const *)value);
-    case RH_QAPI_NULL:
-        return NULL;
+    case RH_QAPI_SIZE: return write_int(type, value);
+    case RH_QAPI_NUMBER: return json_object_new_double(*(const double *)value);
+    case RH_QAPI_ANY: return json_object_get(*(json_object *const *)value);
+    case RH_QAPI_NULL: return NULL;
     case RH_QAPI_ENUM:
         text = qapi_enum_name(type, *(const unsigned *)value);
-        g_assert(text);     /* only our own code makes the value */
+        g_assert(text); /* only our own code makes the value */
         return json_object_new_string(text);
-    case RH_QAPI_LIST:
-        return write_list(type, *(void *const *)value);
+    case RH_QAPI_LIST: return write_list(type, *(void *const *)value);
     case RH_QAPI_STRUCT:
-    case RH_QAPI_UNION:
-        return write_struct(type, *(char *const *)value);
+    case RH_QAPI_UNION: return write_struct(type, *(char *const *)value);
     case RH_QAPI_ALTERNATE: {
         const char *base = *(char *const *)value;
         unsigned kind = *(const unsigned *)(base + type->tag_offset);

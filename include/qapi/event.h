@@ -6,7 +6,10 @@
 
 #include <json-c/json.h>
 
-/** RhEventSink - @emit takes the event @name and its @data (owned by the callee; NULL when it has none); main thread */
+/**
+ * RhEventSink - @emit takes the event @name and its @data (owned by the callee; NULL: it has none)
+ * Main thread.
+ */
 typedef struct RhEventSink {
     void (*emit)(struct RhEventSink *sink, const char *name, json_object *data);
 } RhEventSink;

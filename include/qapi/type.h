@@ -52,18 +52,19 @@ typedef struct RhQapiMember {
 struct RhQapiType {
     const char *name;
     RhQapiKind kind;
-    uint16_t size;                      /* bytes of the C struct, or of the scalar */
-    uint16_t nr;                        /* members; values of an enum */
+    uint16_t size; /* bytes of the C struct, or of the scalar */
+    uint16_t nr;   /* members; values of an enum */
     uint16_t tag_offset;
     uint16_t branch_offset;
     uint16_t rest_offset;
     bool is_open;
     const RhQapiMember *members;
-    const RhQapiType *tag;              /* UNION: the enum */
-    const RhQapiType *const *branches;  /* UNION: by tag value; NULL where nothing is added */
-    const char *const *values;          /* ENUM: names by value */
-    const RhQapiType *element;          /* LIST */
-    GDestroyNotify free;                /* ends one value, where that is a pointer */
+    const RhQapiType *tag;             /* UNION: the enum */
+    const RhQapiType *const *branches; /* UNION: by tag value; NULL where nothing is added */
+    const char *const *values;         /* ENUM: names by value */
+    const char *const *later_values;   /* ENUM: names to be had later, NULL-terminated; or NULL */
+    const RhQapiType *element;         /* LIST */
+    GDestroyNotify free;               /* ends one value, where that is a pointer */
 };
 
 /** rh_qapi_is_pointer - whether a C value of @type is a pointer, so that NULL can say "absent" */

@@ -20,12 +20,14 @@ enum {
  * @flags: QAPI_KEYVAL or 0
  * Fails with GenericError in the words of QMP ("Parameter 'a.b' is missing").
  */
-bool qapi_from_json(const RhQapiType *type, json_object *in, void *out, unsigned flags, GError **err);
+bool qapi_from_json(const RhQapiType *type, json_object *in, void *out, unsigned flags,
+                    GError **err);
 
 /** qapi_to_json - JSON of the value at @value (as @out of qapi_from_json); the caller owns it */
 json_object *qapi_to_json(const RhQapiType *type, const void *value);
 
-/** qapi_free - end a value that is a pointer of @type (STR, ANY, LIST, STRUCT, UNION, ALTERNATE); accepts NULL */
+/** qapi_free - end a value of a @type whose values are pointers (rh_qapi_is_pointer); accepts NULL
+ */
 void qapi_free(const RhQapiType *type, void *value);
 
 /** qapi_list_new - an empty list for @type (of kind LIST): GPtrArray * or GArray * */

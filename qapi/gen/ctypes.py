@@ -17,12 +17,19 @@ class CTypes:
     def is_pointer(self, type_):
         if isinstance(type_, ListOf) or type_ in ("str", "any", "null"):
             return True
-        return type_ not in BUILTIN and self.schema.types[type_].kind != "enum"
+        return type_ not in BUILTIN and (self.schema.types[type_].kind != "enum" or self.is_text(type_))
+
+    def is_text(self, type_):
+        """an open enum: a string in C"""
+        entity = None if isinstance(type_, ListOf) else self.schema.lookup(type_)
+        return bool(entity) and entity.kind == "enum" and "open" in entity.flags
 
     def decl(self, type_):
         """C type with the space or star in front of a name"""
         if isinstance(type_, ListOf):
             return "GPtrArray *" if self.is_pointer(type_.element) else "GArray *"
+        if self.is_text(type_):
+            return "char *"
         if type_ in BUILTIN:
             return BUILTIN[type_][1]
         return c_type(type_) + (" " if self.schema.types[type_].kind == "enum" else " *")
@@ -37,7 +44,12 @@ class CTypes:
         """name of the RhQapiType"""
         if isinstance(type_, ListOf):
             return self.table(type_.element) + "_list"
-        return "qmp_type_" + snake(type_)
+        return "qmp_type_str" if self.is_text(type_) else "qmp_type_" + snake(type_)
+
+    def made(self, is_enum):
+        """the enums, or the other types, that stand in C"""
+        return [e for e in self.schema.types.values()
+                if (e.kind == "enum") == is_enum and not self.is_text(e.name)]
 
     def has_flag(self, member):
         return member.optional and not self.is_pointer(member.type)
@@ -114,8 +126,7 @@ def struct_functions(entity):
 
 def header(schema):
     types = CTypes(schema)
-    enums = [e for e in schema.types.values() if e.kind == "enum"]
-    structs = [e for e in schema.types.values() if e.kind != "enum"]
+    enums, structs = types.made(True), types.made(False)
     out = NO_EDIT + "#ifndef QAPI_TYPES_H\n#define QAPI_TYPES_H\n\n"
     out += "#include <glib.h>\n#include <json-c/json.h>\n#include <stdbool.h>\n#include <stdint.h>\n"
     out += '#include "qapi/type.h"\n\n'
@@ -126,7 +137,7 @@ def header(schema):
     for type_ in lists_of(schema):
         out += f"{types.decl(type_)}{new_list_name(types, type_)}(void);\n"
     out += "\n" + "".join(f"extern const RhQapiType {types.table(n)};\n" for n in BUILTIN)
-    out += "".join(f"extern const RhQapiType {types.table(e.name)};\n" for e in schema.types.values())
+    out += "".join(f"extern const RhQapiType {types.table(e.name)};\n" for e in enums + structs)
     out += "".join(f"extern const RhQapiType {types.table(t)};\n" for t in lists_of(schema))
     return out + "\n#endif\n"
 
@@ -148,7 +159,11 @@ def enum_table(types, entity):
     out += "".join(f"    [{c_const(entity.name, v.name)}] = {c_string(v.name)},\n" for v in entity.values)
     out += "    NULL\n};\n"
     out += (f"const RhQapiType {table} = {{\n    .name = {c_string(entity.name)}, .kind = RH_QAPI_ENUM,\n"
-            f"    .size = sizeof({c_type(entity.name)}), .nr = {len(entity.values)}, .values = {table}_values,\n}};\n")
+            f"    .size = sizeof({c_type(entity.name)}), .nr = {len(entity.values)}, .values = {table}_values,\n")
+    if entity.later_values:
+        names = ", ".join(c_string(v.name) for v in entity.later_values)
+        out += f"    .later_values = (const char *const[]) {{ {names}, NULL }},\n"
+    out += "};\n"
     out += (f"const char *qmp_{snake(entity.name)}_name({c_type(entity.name)} value)\n{{\n"
             f"    return qapi_enum_name(&{table}, value);\n}}\n\n")
     return out
@@ -215,7 +230,7 @@ def source(schema):
     out = NO_EDIT + '#include "qapi/qapi-types.h"\n#include <stddef.h>\n#include "qapi/visit.h"\n\n'
     out += "static void free_any(void *value)\n{\n    json_object_put(value);\n}\n\n"
     out += "".join(builtin_table(name) for name in BUILTIN) + "\n"
-    out += "".join(enum_table(types, e) for e in schema.types.values() if e.kind == "enum")
-    out += "".join(struct_table(types, e) for e in schema.types.values() if e.kind != "enum")
+    out += "".join(enum_table(types, e) for e in types.made(True))
+    out += "".join(struct_table(types, e) for e in types.made(False))
     out += "".join(list_table(types, t) for t in lists_of(schema))
     return out

@@ -3,11 +3,13 @@
 from .ctypes import NO_EDIT, CTypes
 from .names import c_string, snake
 
-FLAGS = ("json", "repeat", "merge", "shorthand", "ignored")
+FLAGS = ("json", "repeat", "merge", "shorthand", "collect", "ignored")
 
 
 def const(option):
-    return "RH_OPT_" + snake(option.name).upper()
+    # -s and -S, -d and -D are four options.
+    big = "BIG_" if len(option.name) == 1 and option.name.isupper() else ""
+    return "RH_OPT_" + big + snake(option.name).upper()
 
 
 def header(schema):
@@ -30,10 +32,18 @@ def row(types, option):
         if attrs.get(key):
             out += f"        .{key} = {c_string(attrs[key])},\n"
     if attrs.get("type"):
-        out += f"        .type = &{types.table(attrs['type'])},\n"
+        out += f"        .type = &{types.table(attrs['type'])},\n" + member_help(types, attrs["type"])
     if option.doc:
         out += f"        .help = {c_string(option.doc)},\n"
     return out + "    },\n"
+
+
+def member_help(types, name):
+    docs = [" ".join(m.doc.split()) for m in types.schema.flat_members(types.schema.types[name])]
+    if not any(docs):
+        return ""
+    items = ", ".join(c_string(doc) if doc else "NULL" for doc in docs)
+    return f"        .member_help = (const char *const[]) {{ {items} }},\n"
 
 
 def source(schema):

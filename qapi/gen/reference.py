@@ -51,6 +51,8 @@ def type_page(schema, entity):
     for value in entity.values:
         doc = f": {' '.join(value.doc.split())}" if value.doc else ""
         out += f"- `{value.name}`{doc}\n"
+    if entity.later_values:
+        out += "- not supported yet: " + ", ".join(f"`{v.name}`" for v in entity.later_values) + "\n"
     out += members_text(schema, schema.flat_members(entity))
     for branch in entity.branches:
         out += f"- with `{entity.tag}` `{branch.name}`: the members of {anchor(schema, branch.type)}\n"

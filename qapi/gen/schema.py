@@ -3,7 +3,8 @@
 The language, by example:
 
     ## Documentation of what follows; belongs to types, members, values, commands, options
-    enum RunState { running paused [deprecated] }
+    enum RunState { running paused [deprecated] asleep [later] }
+    enum ObjectType open { }
     struct StatusInfo { running: bool, status?: RunState }
     struct Derived : StatusInfo { list: [str] }
     union Options tag driver { driver: Driver, node-name?: str } { file: FileOptions }
@@ -13,7 +14,8 @@ The language, by example:
     event RESET(guest: bool)
     option device object DeviceAddArgs implied driver json repeat arg "driver[,prop=value]"
 
-Members are separated by commas or white space. `#` begins a comment.
+Members are separated by commas or white space. `#` begins a comment. What is `later` is known but
+has no implementation yet; an open enum is a string whose values only the running program knows.
 """
 
 import re
@@ -64,6 +66,7 @@ class Entity:
         self.features = []
         self.members = []       # struct, union, alternate, arguments of commands and events
         self.values = []        # enum
+        self.later_values = []  # enum: answered with "not supported yet"
         self.base = None        # struct, union
         self.tag = None         # union
         self.branches = []      # union: Member each
@@ -211,7 +214,9 @@ class Reader:
 
     def read_enum(self, entity):
         self.flags(entity)
-        entity.values = self.values()
+        values = self.values()
+        entity.values = [v for v in values if "later" not in v.features]
+        entity.later_values = [v for v in values if "later" in v.features]
 
     def read_struct(self, entity):
         if self.take(":"):
@@ -256,7 +261,7 @@ class Reader:
             attrs["type"] = self.word()
         while self.tokens[self.at][0] == "word" and self.tokens[self.at][1] not in TOP_WORDS:
             name = self.word()
-            if name in ("json", "repeat", "merge", "optional-arg", "shorthand", "ignored"):
+            if name in ("json", "repeat", "merge", "shorthand", "collect", "ignored"):
                 attrs[name] = True
             elif name in ("implied", "group"):
                 attrs[name] = self.word()
@@ -340,7 +345,7 @@ def check_type(schema, entity):
                         schema.types[entity.base].kind != "struct"):
         raise SchemaError(f"{entity.where}: base '{entity.base}' is not a struct")
     seen = set()
-    for member in entity.values or schema.flat_members(entity):
+    for member in entity.values + entity.later_values or schema.flat_members(entity):
         if member.name in seen:
             raise SchemaError(f"{entity.where}: '{entity.name}' has '{member.name}' twice")
         seen.add(member.name)
@@ -355,7 +360,7 @@ def check_type(schema, entity):
 def check_union(schema, entity):
     tags = [m for m in schema.flat_members(entity) if m.name == entity.tag]
     enum = schema.lookup(tags[0].type) if tags and not isinstance(tags[0].type, ListOf) else None
-    if not enum or enum.kind != "enum":
+    if not enum or enum.kind != "enum" or "open" in enum.flags:
         raise SchemaError(f"{entity.where}: tag '{entity.tag}' of '{entity.name}' is no enum member")
     known = {value.name for value in enum.values}
     for branch in entity.branches:
