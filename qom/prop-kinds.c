@@ -4,7 +4,7 @@
  */
 #include "qom/object.h"
 #include "qom/private.h"
-#include "util/json.h"
+#include <errno.h>
 #include "util/parse.h"
 
 static const char *owner_name(const RhObject *obj)
@@ -379,26 +379,33 @@ static void json_fini(RhObject *obj, const RhProp *prop)
 
 const RhPropKind rh_prop_json = { .name = "any", .set = json_set, .get = json_get, .fini = json_fini };
 
+static void uuid_generate(RhUuid *uuid)
+{
+    g_autofree char *text = g_uuid_string_random();
+
+    rh_parse_uuid(text, uuid, NULL);
+}
+
 static bool uuid_set(RhObject *obj, const RhProp *prop, json_object *value, GError **err)
 {
-    uint8_t *member = rh_prop_member(obj, prop);
+    RhUuid *member = rh_prop_member(obj, prop);
     const char *text = json_object_get_string(value);
 
     if (!json_object_is_type(value, json_type_string)) {
         return wrong_type(obj, prop, err);
     }
     if (g_str_equal(text, "auto")) {
-        rh_uuid_generate(member);
+        uuid_generate(member);
         return true;
     }
-    return rh_uuid_parse(text, member, NULL) ||
+    return rh_parse_uuid(text, member, NULL) ||
            rh_fail(err, "Property '%s.%s' is '%s', must be a UUID or 'auto'", owner_name(obj), prop->name,
                    text);
 }
 
 static json_object *uuid_get(RhObject *obj, const RhProp *prop)
 {
-    char text[37];
+    char text[RH_UUID_TEXT_SIZE];
 
     rh_uuid_format(rh_prop_member(obj, prop), text);
     return json_object_new_string(text);
@@ -407,7 +414,7 @@ static json_object *uuid_get(RhObject *obj, const RhProp *prop)
 static void uuid_init(RhObject *obj, const RhProp *prop)
 {
     if (prop->def_str && g_str_equal(prop->def_str, "auto")) {
-        rh_uuid_generate(rh_prop_member(obj, prop));
+        uuid_generate(rh_prop_member(obj, prop));
     }
 }
 

@@ -52,6 +52,7 @@ struct RhLoop {
     const LoopOps *ops;
     void *backend;
     GSource *source;        /* of the main loop only */
+    RhMutex *guard;         /* main loop: held by its thread except while it waits; NULL: none */
     bool should_quit;       /* atomic */
     int64_t poll_max_ns;    /* atomic */
     RhPoller *pollers;

@@ -374,6 +374,46 @@ static bool turn(RhLoop *loop, bool may_block)
     return did;
 }
 
+void rh_loop_set_guard(RhLoop *loop, RhMutex *guard)
+{
+    loop->guard = guard;
+}
+
+/* g_main_context_iteration by hand, so that the guard can be dropped around the wait. */
+static bool main_turn(RhLoop *loop, bool may_block)
+{
+    GMainContext *context = g_main_context_default();
+    RhMutex *guard = loop->guard && rh_is_locked_by_me(loop->guard) ? loop->guard : NULL;
+    GPollFD some[16];
+    GPollFD *fds = some;
+    gint room = G_N_ELEMENTS(some);
+    gint priority, timeout_ms, nr;
+    bool did;
+
+    if (!guard) {
+        return g_main_context_iteration(context, may_block);
+    }
+    g_main_context_acquire(context);
+    g_main_context_prepare(context, &priority);
+    while ((nr = g_main_context_query(context, priority, &timeout_ms, fds, room)) > room) {
+        if (fds != some) {
+            g_free(fds);
+        }
+        room = nr;
+        fds = g_new(GPollFD, room);
+    }
+    rh_unlock(guard);
+    g_poll(fds, (guint)nr, may_block ? timeout_ms : 0);
+    rh_lock(guard);
+    did = g_main_context_check(context, priority, fds, nr);
+    g_main_context_dispatch(context);
+    g_main_context_release(context);
+    if (fds != some) {
+        g_free(fds);
+    }
+    return did;
+}
+
 bool rh_loop_turn(RhLoop *loop, bool may_block)
 {
     RhLoop *outer = current_loop;
@@ -381,7 +421,7 @@ bool rh_loop_turn(RhLoop *loop, bool may_block)
 
     if (loop->source) {
         rh_assert_on_loop(loop);
-        return g_main_context_iteration(NULL, may_block);
+        return main_turn(loop, may_block);
     }
     current_loop = loop;
     did = turn(loop, may_block);

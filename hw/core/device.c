@@ -370,7 +370,7 @@ void rh_guest_error(RhDevice *dev, const char *format, ...)
     g_autofree char *text = NULL;
     va_list args;
 
-    if (!rh_log_wants(RH_LOG_GUEST_ERROR)) {
+    if (!rh_log_is_on(RH_LOG_GUEST_ERRORS)) {
         return;
     }
     va_start(args, format);

@@ -175,7 +175,7 @@ extern const RhPropKind rh_prop_size32;     /* uint32_t, with suffixes */
 extern const RhPropKind rh_prop_enum;       /* int (or C enum) index into .values */
 extern const RhPropKind rh_prop_on_off_auto; /* int: RhOnOffAuto */
 extern const RhPropKind rh_prop_link;       /* RhObject * of type .target; takes a reference */
-extern const RhPropKind rh_prop_uuid;       /* uint8_t[16]; "auto" makes one */
+extern const RhPropKind rh_prop_uuid;       /* RhUuid (util/parse.h); "auto" makes one */
 extern const RhPropKind rh_prop_str_list;   /* char ** (strv); JSON array of strings */
 extern const RhPropKind rh_prop_json;       /* json_object *: any JSON value, kept as given */
 extern const RhPropKind rh_prop_computed;   /* no member: .get (and .set) say it all */

@@ -25,6 +25,11 @@ void rh_loop_run(RhLoop *loop);
 void rh_loop_quit(RhLoop *loop);
 /** rh_loop_turn - one iteration; @may_block waits for something to do. Returns whether something was done. */
 bool rh_loop_turn(RhLoop *loop, bool may_block);
+/**
+ * rh_loop_set_guard - a mutex that the main loop's thread holds while callbacks run; it is dropped around
+ * each wait of a turn that starts with it held
+ */
+void rh_loop_set_guard(RhLoop *loop, struct RhMutex *guard);
 /** rh_loop_current - the loop that the calling thread runs, or NULL (vCPU and worker threads) */
 RhLoop *rh_loop_current(void);
 #define rh_assert_on_loop(loop) g_assert(rh_loop_current() == (loop))

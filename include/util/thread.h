@@ -12,11 +12,12 @@
 #include "util/tsan.h"
 
 /** RhMutex - a plain mutex that knows its owner, so that a demand for it can be asserted */
-typedef struct RhMutex {
+typedef struct RhMutex RhMutex;
+struct RhMutex {
     pthread_mutex_t native;
     pthread_t owner;        /* valid while is_held */
     bool is_held;
-} RhMutex;
+};
 
 void rh_mutex_init(RhMutex *mutex);
 void rh_mutex_fini(RhMutex *mutex);
