@@ -112,3 +112,12 @@ void rh_rcu_drain(void)
 {
     urcu_memb_barrier();
 }
+
+void rh_mutex_wait(RhMutex *mutex, pthread_cond_t *cond)
+{
+    __atomic_store_n(&mutex->is_held, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&mutex->owner, 0, __ATOMIC_RELAXED);
+    pthread_cond_wait(cond, &mutex->native);
+    __atomic_store_n(&mutex->owner, pthread_self(), __ATOMIC_RELAXED);
+    __atomic_store_n(&mutex->is_held, true, __ATOMIC_RELAXED);
+}

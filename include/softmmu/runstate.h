@@ -11,16 +11,18 @@
 typedef struct RhRunState {
     QmpRunState state;
     QmpShutdownCause shutdown_cause;    /* of the pending or last shutdown */
-    bool is_shutdown_requested, is_reset_requested;
+    /* Requests: atomic bits and causes, set by any thread, taken by the main loop. */
+    unsigned requests;
     QmpShutdownCause reset_cause;
     bool start_paused;                  /* -S */
     QmpRebootAction on_reboot;          /* -action; -no-reboot is "shutdown" */
     QmpShutdownAction on_shutdown;      /* -no-shutdown is "pause" */
     QmpPanicAction on_panic;
     QmpWatchdogAction on_watchdog;
+    bool is_set_up;
     bool has_quit;
     int exit_code;
-    RhNotifierList changed;             /* machine started or stopped: fn(opaque, bool *is_running) */
+    RhNotifierList changed;             /* machine started or stopped: data is bool *is_running */
     RhNotifierList powerdown;           /* power button */
     RhNotifierList wakeup;
     RhNotifierList reset;               /* after every device was reset: boards place CPUs and images */
@@ -28,6 +30,11 @@ typedef struct RhRunState {
 } RhRunState;
 
 bool rh_is_running(const RhVm *vm);
+/** rh_vm_is_set_up - the command line's machine and devices are made: what is added from now on is hot-plugged */
+bool rh_vm_is_set_up(const RhVm *vm);
+void rh_vm_set_set_up(RhVm *vm);
+/** rh_run_state_init - called by rh_vm_new */
+RhRunState *rh_run_state_new(void);
 /** rh_vm_start/stop - cont and stop: clock, vCPUs, events RESUME/STOP. Main thread, machine lock. */
 void rh_vm_start(RhVm *vm);
 void rh_vm_stop(RhVm *vm, QmpRunState state);

@@ -16,14 +16,18 @@ typedef struct RhVcpu {
     uint64_t arch_id;           /* APIC id */
     pthread_t thread;
     int thread_id;              /* host tid, for query-cpus-fast */
-    /* Atomic. Set with release before a kick, read with acquire by the thread loop. */
+    RhMutex lock;               /* leaf; guards what follows up to work */
+    pthread_cond_t changed;     /* of anything below */
     bool must_pause;
     bool must_exit;
-    bool is_paused;             /* under pause_lock in vcpu.c */
+    bool is_kicked;             /* since the thread last looked */
+    bool is_paused;
     bool is_started;
+    bool has_failed_to_start;
+    GError *start_error;
+    GQueue work;
     RhLookup memory_lookup;     /* the vCPU thread's own */
     RhLookup ports_lookup;
-    GQueue work;                /* under the work lock in vcpu.c */
     void *accel;                /* the accelerator's data for this vCPU */
 } RhVcpu;
 
@@ -36,6 +40,9 @@ typedef enum RhRunResult {
     RH_RUN_FAILED,              /* cannot go on: an explanation was printed; machine stops (internal-error) */
 } RhRunResult;
 
+/** rh_vcpu_init/fini - enter into vm->vcpus as the next index, and leave; a CPU device calls them in realize and unrealize */
+void rh_vcpu_init(RhVcpu *vcpu, RhVm *vm, RhObject *cpu, uint64_t arch_id);
+void rh_vcpu_fini(RhVcpu *vcpu);
 /** rh_vcpu_start - make the thread (named "CPU N/NAME") and wait until the accelerator made its vCPU; @err from it. Machine lock or start-up. */
 bool rh_vcpu_start(RhVcpu *vcpu, GError **err);
 /** rh_vcpu_stop - end the thread and wait for it; not from the vCPU's thread */

@@ -24,6 +24,9 @@ void rh_mutex_fini(RhMutex *mutex);
 void rh_lock(RhMutex *mutex);
 void rh_unlock(RhMutex *mutex);
 
+/** rh_mutex_wait - pthread_cond_wait on a mutex that the caller holds; it is held again on return */
+void rh_mutex_wait(RhMutex *mutex, pthread_cond_t *cond);
+
 /** rh_is_locked_by_me - whether the calling thread holds @mutex */
 bool rh_is_locked_by_me(const RhMutex *mutex);
 
