@@ -126,6 +126,29 @@ void rh_cpu_limits_from_leaves(RhCpuLimits *limits, const RhCpuidEntry *leaves, 
     limits->features.word[RH_X86_7_0_ECX] &= ~RH_X86_7_0_ECX_OSPKE;
 }
 
+/* All bits that have a name, and all state that the rules know. */
+const RhCpuLimits *rh_cpu_limits_everything(void)
+{
+    static RhCpuLimits limits = {
+        .who = "host", .runs_on_host_cpu = true, .has_kvm_leaves = true, .vendor = "GenuineIntel",
+        .model_id = "Virtual CPU", .family = 6, .model = 6, .stepping = 3, .level = 0xd,
+        .xlevel = 0x80000008, .phys_bits = 40,
+    };
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        for (RhX86Word word = 0; word < RH_X86_NR_WORDS; word++) {
+            for (unsigned bit = 0; bit < 64; bit++) {
+                limits.features.word[word] |=
+                    rh_x86_word_desc(word)->names[bit] ? UINT64_C(1) << bit : 0;
+            }
+        }
+        limits.features.word[RH_X86_XCR0_LO] = limits.features.word[RH_X86_XSS_LO] = UINT32_MAX;
+        g_once_init_leave(&once, 1);
+    }
+    return &limits;
+}
+
 static bool is_set(const RhCpuSpec *spec, const void *member)
 {
     size_t nr;

@@ -181,6 +181,8 @@ typedef struct RhCpuLimits {
     uint32_t tsc_khz;           /* 0: not known */
 } RhCpuLimits;
 
+/** rh_cpu_limits_everything - the limits of an accelerator that runs nothing: whatever has a name */
+const RhCpuLimits *rh_cpu_limits_everything(void);
 /** rh_cpu_limits_from_leaves - fill words, identity and XSAVE sizes from CPUID answers; they are borrowed. The rest stays. */
 void rh_cpu_limits_from_leaves(RhCpuLimits *limits, const RhCpuidEntry *leaves, size_t nr);
 /** rh_cpuid_find - the entry of a leaf, or NULL */
