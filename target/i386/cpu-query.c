@@ -171,9 +171,12 @@ static void add_help_row(GString *text, const RhX86ModelName *row)
     g_string_append_printf(text, "x86 %-20s  %s\n", row->name, what);
 }
 
-static void add_sorted_name(const RhX86Feature *feature, void *opaque)
+/* The list has always shown a name once for each of its bits. */
+static void add_name(const RhX86Feature *feature, void *opaque)
 {
-    g_ptr_array_add(opaque, (void *)feature->name);
+    for (int nr = __builtin_popcountll(feature->mask); nr > 0; nr--) {
+        g_ptr_array_add(opaque, (void *)feature->name);
+    }
 }
 
 static int compare_strings(const void *a, const void *b)
@@ -183,11 +186,11 @@ static int compare_strings(const void *a, const void *b)
 
 static void add_flags(GString *text)
 {
-    enum { WIDTH = 75 };
+    enum { WIDTH = 76 };
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     size_t column = 1;
 
-    rh_x86_feature_foreach(add_sorted_name, names);
+    rh_x86_feature_foreach(add_name, names);
     g_ptr_array_sort(names, compare_strings);
     g_string_append(text, "\nRecognized CPUID flags:\n ");
     for (unsigned i = 0; i < names->len; i++) {
@@ -200,7 +203,7 @@ static void add_flags(GString *text)
         g_string_append_printf(text, " %s", name);
         column += strlen(name) + 1;
     }
-    g_string_append(text, "\n");
+    g_string_append(text, "\n\n");
 }
 
 char *rh_cpu_help(void)

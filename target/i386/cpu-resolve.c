@@ -124,6 +124,8 @@ void rh_cpu_limits_from_leaves(RhCpuLimits *limits, const RhCpuidEntry *leaves, 
     /* OSXSAVE and OSPKE mirror CR4 of whoever asked; they are no features. */
     limits->features.word[RH_X86_1_ECX] &= ~RH_X86_1_ECX_OSXSAVE;
     limits->features.word[RH_X86_7_0_ECX] &= ~RH_X86_7_0_ECX_OSPKE;
+    /* These are told, not done: any accelerator can. */
+    rh_x86_words_add(&limits->features, "hypervisor kvm-hint-dedicated");
 }
 
 /* All bits that have a name, and all state that the rules know. */
