@@ -8,6 +8,7 @@
 #include "softmmu/vcpu.h"
 
 typedef struct RhAccelType RhAccelType;
+typedef struct RhCpuLimits RhCpuLimits;     /* target/i386/cpuid.h */
 #define RH_TYPE_ACCEL "accel"
 #define RH_ACCEL_NAME(name) name "-accel"
 
@@ -40,6 +41,8 @@ struct RhAccelType {
     bool (*vcpu_store)(RhVcpu *vcpu, bool is_reset, GError **err);  /* object -> accelerator */
     /* Interrupt request line of the vCPU (irqchip off): level of INTR; NMI, SMI, INIT, SIPI requests */
     void (*vcpu_interrupt)(RhVcpu *vcpu, int request, int level);   /* optional */
+    /* What it can show to guests of a CPU; valid until close. Optional: then everything that has a name. */
+    const RhCpuLimits *(*cpu_limits)(RhAccel *accel);
 
     /* In-kernel interrupt services; all optional together. */
     void (*set_gsi)(RhAccel *accel, unsigned gsi, int level);
