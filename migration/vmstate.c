@@ -68,7 +68,7 @@ static bool take(Reader *in, size_t len, const char *name, const uint8_t **ret, 
 
 static bool load_number(Reader *in, const RhField *field, uint8_t *to, GError **err)
 {
-    const uint8_t *from;
+    const uint8_t *from = NULL;
     uint64_t value = 0;
 
     if (!take(in, field->size, field->name, &from, err)) {
@@ -93,7 +93,7 @@ static bool load_fields(Reader *in, const RhFieldTable *table, uint8_t *base, GE
 
 static bool load_element(Reader *in, const RhField *field, uint8_t *to, GError **err)
 {
-    const uint8_t *from;
+    const uint8_t *from = NULL;
 
     if (field->fields.nr) {
         return load_fields(in, &field->fields, to, err);

@@ -3,6 +3,7 @@
  */
 #include "softmmu/vm.h"
 #include "qapi/event.h"
+#include "softmmu/runstate.h"
 #include "softmmu/space.h"
 
 extern const RhRoom *const __start_rh_rooms[], *const __stop_rh_rooms[];
@@ -45,7 +46,10 @@ RhVm *rh_vm_new(GError **err)
     vm = g_new0(RhVm, 1);
     rh_mutex_init(&vm->lock);
     vm->loop = loop;
+    rh_loop_set_guard(loop, &vm->lock);
     vm->clock = rh_clock_new();
+    rh_clock_set_running(vm->clock, false);
+    vm->run = rh_run_state_new();
     vm->rooms = g_new0(void *, (size_t)(__stop_rh_rooms - __start_rh_rooms));
     vm->room_order = g_ptr_array_new();
     vm->vcpus = g_ptr_array_new();
@@ -89,6 +93,7 @@ void rh_vm_free(RhVm *vm)
     g_ptr_array_unref(vm->room_order);
     g_ptr_array_unref(vm->vcpus);
     g_ptr_array_unref(vm->globals);
+    g_free(vm->run);
     rh_clock_free(vm->clock);
     rh_loop_free(vm->loop);
     rh_mutex_fini(&vm->lock);

@@ -132,7 +132,7 @@ static void init_regions(RhDevice *dev, const RhDeviceType *level)
         const RhRegionDesc *desc = &level->regions.rows[i];
         RhRegion *region = region_at(dev, desc);
 
-        rh_region_init_io(region, rh_device_vm(dev), dev, desc->name, &desc->ops, desc->span);
+        rh_region_init_io(region, rh_device_vm(dev), dev, desc->name, RH_CONTAINER(const RhRegionOps, read, &desc->read), desc->span);
         region->domain = desc->domain;
         region->busy = &dev->is_busy;
         if (desc->domain == RH_LOCK_OWN) {

@@ -25,6 +25,7 @@ typedef struct RhRunState {
     RhNotifierList changed;             /* machine started or stopped: data is bool *is_running */
     RhNotifierList powerdown;           /* power button */
     RhNotifierList wakeup;
+    RhNotifierList reset_devices;       /* hw/core resets every device here */
     RhNotifierList reset;               /* after every device was reset: boards place CPUs and images */
     RhNotifierList exiting;             /* the process is about to leave its main loop */
 } RhRunState;
@@ -45,6 +46,7 @@ void rh_request_reset(RhVm *vm, QmpShutdownCause cause);
 void rh_request_powerdown(RhVm *vm);
 void rh_request_suspend(RhVm *vm);
 bool rh_request_wakeup(RhVm *vm, GError **err);
+/** rh_request_panic - the guest says it crashed; @info (owned, may be NULL) is what it said */
 void rh_request_panic(RhVm *vm, json_object *info);
 /** rh_machine_reset - all devices, then run->reset notifiers, then event RESET; main thread, vCPUs paused */
 void rh_machine_reset(RhVm *vm, QmpShutdownCause cause);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 typedef struct RhLoop RhLoop;
+typedef struct RhMutex RhMutex;
 
 /** rh_loop_new - a loop for a thread still to be started; NULL and @err when the host refuses resources */
 RhLoop *rh_loop_new(const char *name, GError **err);
@@ -29,7 +30,7 @@ bool rh_loop_turn(RhLoop *loop, bool may_block);
  * rh_loop_set_guard - a mutex that the main loop's thread holds while callbacks run; it is dropped around
  * each wait of a turn that starts with it held
  */
-void rh_loop_set_guard(RhLoop *loop, struct RhMutex *guard);
+void rh_loop_set_guard(RhLoop *loop, RhMutex *guard);
 /** rh_loop_current - the loop that the calling thread runs, or NULL (vCPU and worker threads) */
 RhLoop *rh_loop_current(void);
 #define rh_assert_on_loop(loop) g_assert(rh_loop_current() == (loop))
