@@ -50,6 +50,9 @@ edit arch/x86/kernel/kvm.c 'return false && ' \
 edit arch/x86/mm/fault.c 'SYSCALL left at CPL 3' \
 	's|^#include <asm/irq_stack.h>|&\n#include <asm/syscall.h>\n#include <asm/proto.h>|
 /^DEFINE_IDTENTRY_RAW_ERRORCODE(exc_page_fault)/,/^}/ s|^\tprefetchw(&current->mm->mmap_lock);|\tif (unlikely(address == (unsigned long)entry_SYSCALL_64 \&\&\n\t\t     user_mode(regs) \&\& regs->ip == address)) {\n\t\t/* SYSCALL left at CPL 3 */\n\t\tregs->ip = regs->cx;\n\t\tregs->flags = regs->r11;\n\t\tregs->orig_ax = regs->ax;\n\t\tregs->ax = -ENOSYS;\n\t\tdo_syscall_64(regs, regs->orig_ax);\n\t\treturn;\n\t}\n\n&|'
+# The same for a reboot by triple fault: UD2 faults as well as INT3 does.
+edit arch/x86/kernel/reboot.c 'volatile("ud2")' \
+	's/__asm__ __volatile__("int3");/asm volatile("ud2");/'
 # The rest saves instructions: the MP table search mapped up to 64 KiB anew for
 # every 16 bytes, option ROM checksums went byte by byte, /sys/module got every
 # built-in parameter, and there were 63 virtual terminals.
