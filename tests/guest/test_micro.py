@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""Bare-metal guests: reset vector, PVH entry, timers, interrupts, resets."""
+
+import harness
+from harness import GUESTS, Machine, case, need_kvm
+
+DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
+PASSED = 33
+
+
+def micro(name, *arguments):
+    need_kvm()
+    with Machine("-accel", "kvm", "-cpu", "host", "-m", "64", "-no-reboot", *DEBUG_EXIT, *arguments,
+                 name=name) as machine:
+        machine.expect("^MICRO: up", 20)
+        machine.expect("^MICRO: PASSED", 60)
+        machine.wait(PASSED)
+
+
+@case
+def micro_rom():
+    micro("micro-rom", "-M", "q35", "-bios", GUESTS / "micro/micro.rom")
+
+
+@case
+def micro_pvh():
+    micro("micro-pvh", "-M", "q35", "-kernel", GUESTS / "micro/micro.elf")
+
+
+@case
+def micro_microvm_rom():
+    micro("micro-microvm-rom", "-M", "microvm", "-bios", GUESTS / "micro/micro.rom")
+
+
+@case
+def micro_microvm_pvh():
+    micro("micro-microvm-pvh", "-M", "microvm", "-kernel", GUESTS / "micro/micro.elf")
+
+
+@case
+def micro_split_irqchip():
+    # Without PIT and PIC in the kernel the PIT interrupt comes from ours, through the I/O APIC.
+    micro("micro-split", "-M", "q35,kernel-irqchip=split", "-bios", GUESTS / "micro/micro.rom")
+
+
+@case
+def reset_ways():
+    """Port 0xcf9, keyboard controller, port 0x92 and triple fault each restart the machine."""
+    need_kvm()
+    with Machine("-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "64", *DEBUG_EXIT, "-bios",
+                 GUESTS / "micro/reset.rom", qmp=True, name="reset-ways") as machine:
+        qmp = machine.qmp()
+        machine.expect("^RESET: up$", 20)
+        for letter in "ck9t":
+            machine.send(letter)
+            event = qmp.event("RESET")
+            if not event["data"]["guest"]:
+                raise harness.Failure(f"way '{letter}': {event} is not the guest's doing")
+            machine.expect("^RESET: up$", 20)
+        machine.send("x")
+        machine.wait(PASSED)
+
+
+@case
+def no_reboot():
+    """With -no-reboot a reset ends the program, and QMP says why."""
+    need_kvm()
+    with Machine("-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "64", "-no-reboot", "-bios",
+                 GUESTS / "micro/reset.rom", qmp=True, name="no-reboot") as machine:
+        qmp = machine.qmp()
+        machine.expect("^RESET: up$", 20)
+        machine.send("t")
+        event = qmp.event("SHUTDOWN")
+        if event["data"] != {"guest": True, "reason": "guest-reset"}:
+            raise harness.Failure(f"SHUTDOWN event says {event['data']}")
+        machine.wait(0)
+
+
+if __name__ == "__main__":
+    harness.main()
