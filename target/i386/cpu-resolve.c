@@ -194,11 +194,12 @@ static void keep_migratable(RhX86Words *words)
     }
 }
 
-/* XSAVE state words follow from other features; VMX and hints are never taken unasked. */
+/* Hints are promises of the user; what tells of more threads than one follows from the topology. */
 static void take_all(RhCpuDef *def, const RhCpuLimits *limits)
 {
     def->features = limits->features;
     def->features.word[RH_X86_KVM_HINTS] = 0;
+    rh_x86_words_remove(&def->features, "ht cmp-legacy");
     if (def->props.migratable) {
         keep_migratable(&def->features);
     }
@@ -358,6 +359,9 @@ static bool decide(RhCpuDef *def, const RhCpuSpec *spec, const RhCpuLimits *limi
 {
     *def = (RhCpuDef){ .model = spec->model, .props = spec->props, .limits = limits };
     take_identity(def, spec, limits);
+    if (!def->props.legacy_cache && !def->caches) {
+        return rh_fail(err, "CPU model '%s' doesn't support legacy-cache=off", spec->name);
+    }
     take_features(def, spec, limits);
     raise_levels(def);
     take_xsave(def, limits);

@@ -80,7 +80,7 @@ static void leaf_1(RhCpuidTable *table)
         edx |= RH_X86_1_EDX_HT;
     }
     rh_cpuid_put(table, 1, signature(&def->props),
-                 MIN(table->apic_id, 255) << 24 | logical << 16 | clflush_lines << 8,
+                 MIN(table->apic_id, 255) << 24 | (logical > 1 ? logical : 0) << 16 | clflush_lines << 8,
                  word(def, RH_X86_1_ECX), edx);
 }
 
@@ -441,18 +441,14 @@ static void svm_leaf(RhCpuidTable *table)
     }
 }
 
-/* APM: extended APIC id, core and node; a die is a node. */
+/* APM: caches; extended APIC id, core and node, where a die is a node. Models whose xlevel ends before lose them. */
 static void topoext_leaves(RhCpuidTable *table)
 {
-    const RhCpuDef *def = table->def;
     const RhCpuTopology *topo = table->topo;
     RhCpuIds ids = rh_apic_id_to_ids(topo, table->apic_id);
     unsigned core_id = table->apic_id & rh_bits(rh_topology_package_shift(topo));
     unsigned node_id = ids.socket * topo->dies + ids.die;
 
-    if (!(word(def, RH_X86_8000_0001_ECX) & RH_X86_8000_0001_ECX_TOPOEXT)) {
-        return;
-    }
     cache_leaves(table, 0x8000001d, 0);
     rh_cpuid_put(table, 0x8000001e, table->apic_id, (topo->threads - 1) << 8 |
                  ((core_id >> rh_topology_core_shift(topo)) & 0xff), (topo->dies - 1) << 8 | (node_id & 0xff), 0);
