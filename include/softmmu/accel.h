@@ -8,6 +8,7 @@
 #include "softmmu/vcpu.h"
 
 typedef struct RhAccelType RhAccelType;
+typedef struct RhCpuLimits RhCpuLimits;     /* target/i386/cpuid.h */
 #define RH_TYPE_ACCEL "accel"
 #define RH_ACCEL_NAME(name) name "-accel"
 
@@ -40,6 +41,8 @@ struct RhAccelType {
     bool (*vcpu_store)(RhVcpu *vcpu, bool is_reset, GError **err);  /* object -> accelerator */
     /* Interrupt request line of the vCPU (irqchip off): level of INTR; NMI, SMI, INIT, SIPI requests */
     void (*vcpu_interrupt)(RhVcpu *vcpu, int request, int level);   /* optional */
+    /* What it can show to guests of a CPU; valid until close. Optional: then everything that has a name. */
+    const RhCpuLimits *(*cpu_limits)(RhAccel *accel);
 
     /* In-kernel interrupt services; all optional together. */
     void (*set_gsi)(RhAccel *accel, unsigned gsi, int level);
@@ -47,6 +50,11 @@ struct RhAccelType {
     bool (*bind_route)(RhAccel *accel, RhIrqRoute *route, GError **err);    /* route->event signals from now on */
     void (*update_route)(RhAccel *accel, RhIrqRoute *route);                /* address/data changed */
     void (*unbind_route)(RhAccel *accel, RhIrqRoute *route);
+    /*
+     * Split irqchip: what @pin (0..23) of our I/O APIC sends now, bit 15 of @data for level-triggered; the accelerator
+     * then tells RhAccel.eoi when such a vector ends. Optional.
+     */
+    void (*set_ioapic_pin)(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
 
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */
@@ -57,6 +65,9 @@ struct RhAccelType {
 struct RhAccel {
     RhObject obj;
     RhIrqchip irqchip;      /* what set_up_irqchip gave */
+    /* Interrupt chips of our own; called with the machine lock held. */
+    int (*acknowledge)(RhVcpu *vcpu);   /* irqchip off: take the pending interrupt; its vector, or -1: none left */
+    RhNotifierList eoi;                 /* split: level-triggered vector ended; fn(self, uint8_t *vector) */
 };
 
 #define RH_ACCEL(T, ...)                                                                           \
