@@ -60,7 +60,7 @@ static RhKvmVcpu *unpark(RhKvm *kvm, uint64_t arch_id)
 
             if (kv->arch_id == arch_id) {
                 found = kv;
-                g_ptr_array_remove_index(kvm->parked, i);
+                g_ptr_array_steal_index(kvm->parked, i);
             }
         }
     }
