@@ -50,6 +50,11 @@ struct RhAccelType {
     bool (*bind_route)(RhAccel *accel, RhIrqRoute *route, GError **err);    /* route->event signals from now on */
     void (*update_route)(RhAccel *accel, RhIrqRoute *route);                /* address/data changed */
     void (*unbind_route)(RhAccel *accel, RhIrqRoute *route);
+    /*
+     * Split irqchip: what @pin (0..23) of our I/O APIC sends now, bit 15 of @data for level-triggered; the accelerator
+     * then tells RhAccel.eoi when such a vector ends. Optional.
+     */
+    void (*set_ioapic_pin)(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
 
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */
@@ -60,6 +65,9 @@ struct RhAccelType {
 struct RhAccel {
     RhObject obj;
     RhIrqchip irqchip;      /* what set_up_irqchip gave */
+    /* Interrupt chips of our own; called with the machine lock held. */
+    int (*acknowledge)(RhVcpu *vcpu);   /* irqchip off: take the pending interrupt; its vector, or -1: none left */
+    RhNotifierList eoi;                 /* split: level-triggered vector ended; fn(self, uint8_t *vector) */
 };
 
 #define RH_ACCEL(T, ...)                                                                           \

@@ -48,6 +48,8 @@ enum { RH_ES, RH_CS, RH_SS, RH_DS, RH_FS, RH_GS, RH_LDTR, RH_TR, RH_NR_SEG };
 #define RH_APIC_BASE_X2APIC  0x400u
 #define RH_APIC_BASE_ENABLED 0x800u
 
+typedef struct RhX86State RhX86State;
+
 typedef struct RhX86Segment {
     uint64_t base;
     uint32_t limit;         /* bytes - 1, after scaling by G */
@@ -96,7 +98,7 @@ typedef struct RhX86Msr {
 #define RH_X86_XSAVE_SIZE 12288u    /* standard format; AMX ends at 11008 */
 #define RH_X86_LAPIC_SIZE 1024u     /* registers at their offsets in the APIC page */
 
-typedef struct RhX86State {
+struct RhX86State {
     uint64_t gpr[RH_NR_GPR];
     uint64_t rip, rflags;
     RhX86Segment seg[RH_NR_SEG];
@@ -119,7 +121,7 @@ typedef struct RhX86State {
     bool has_lapic;             /* lapic[] is valid: the accelerator has the local APIC */
     uint8_t lapic[RH_X86_LAPIC_SIZE];
     uint8_t xsave[RH_X86_XSAVE_SIZE];   /* the x87 and SSE part is that of FXSAVE64 */
-} RhX86State;
+};
 
 /** rh_x86_state_rows - the state as a table; in RH_STATE of the CPU object: .fields = RH_X86_STATE_FIELDS */
 extern const RhField rh_x86_state_rows[];
