@@ -1,0 +1,344 @@
+/*
+ * The accelerator and the machine.
+ */
+#include "qapi-options.h"
+#include "qapi-types.h"
+#include "softmmu/memory-backend.h"
+#include "softmmu/startup/startup.h"
+#include "target/i386/cpu.h"
+#include "util/json.h"
+#include "util/parse.h"
+
+/* --- accelerator --- */
+
+typedef struct AccelList {
+    GPtrArray *names;       /* char * */
+    GPtrArray *props;       /* json_object *, NULL for none */
+} AccelList;
+
+static bool add_accel(const RhArg *arg, void *opaque, GError **err)
+{
+    AccelList *list = opaque;
+    const char *name = rh_json_text(arg->json, "accel");
+    json_object *props = json_object_get(arg->json);
+
+    if (!name) {
+        return rh_fail(err, "Parameter 'accel' is missing");
+    }
+    g_ptr_array_add(list->names, g_strdup(name));
+    json_object_object_del(props, "accel");
+    g_ptr_array_add(list->props, props);
+    return true;
+}
+
+static void add_plain(AccelList *list, const char *names)
+{
+    g_auto(GStrv) parts = g_strsplit(names, ":", -1);
+
+    for (char **name = parts; *name; name++) {
+        g_ptr_array_add(list->names, g_strdup(*name));
+        g_ptr_array_add(list->props, NULL);
+    }
+}
+
+static bool open_accel(RhStartup *startup, json_object *machine, bool needs_cpus, GError **err)
+{
+    AccelList list = { g_ptr_array_new_with_free_func(g_free), g_ptr_array_new() };
+    const char *of_machine = machine ? rh_json_text(machine, "accel") : NULL;
+    g_autoptr(GError) reason = NULL;
+    bool good;
+
+    if (!rh_args_each(startup->args, "accel", add_accel, &list, err)) {
+        return false;
+    }
+    if (list.names->len && of_machine) {
+        return rh_fail(err, "The -accel and \"-machine accel=\" options are incompatible");
+    }
+    if (rh_args_has(startup->args, "enable-kvm")) {
+        add_plain(&list, "kvm");
+    } else if (of_machine) {
+        add_plain(&list, of_machine);
+    } else if (!list.names->len) {
+        add_plain(&list, "kvm:tcg");
+    }
+    g_ptr_array_add(list.names, NULL);
+    good = rh_accel_open(startup->vm, (const char *const *)list.names->pdata,
+                         (json_object *const *)list.props->pdata, &reason);
+    /* A machine without CPUs serves clients that only ask what there is, whatever the host can run. */
+    if (!good && needs_cpus) {
+        g_propagate_error(err, g_steal_pointer(&reason));
+    }
+    g_ptr_array_unref(list.names);
+    g_ptr_array_unref(list.props);
+    return good || !needs_cpus;
+}
+
+/* --- numbers of the machine --- */
+
+static bool set_smp(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpSMPConfiguration) smp = NULL;
+    RhSmp *to = &machine->smp;
+
+    if (!rh_args_struct(args, "smp", (void **)&smp, err) || !smp) {
+        return !err || !*err;
+    }
+#define TAKE(from, member, flag)                                                                   \
+    if (smp->has_##from) {                                                                         \
+        if (smp->from < 0 || smp->from > UINT16_MAX) {                                             \
+            return rh_fail(err, "-smp: " #from " is %" PRId64 ", must be 1 to 65535", smp->from);  \
+        }                                                                                          \
+        to->member = (unsigned)smp->from;                                                          \
+        to->flag = true;                                                                           \
+    }
+    TAKE(cpus, cpus, has_cpus)
+    TAKE(maxcpus, max_cpus, has_max_cpus)
+    TAKE(sockets, topo.sockets, has_sockets)
+    TAKE(dies, topo.dies, has_dies)
+    TAKE(clusters, clusters, has_clusters)
+    TAKE(cores, topo.cores, has_cores)
+    TAKE(threads, topo.threads, has_threads)
+#undef TAKE
+    return true;
+}
+
+static bool set_memory(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpMemoryOptions) memory = NULL;
+
+    if (!rh_args_struct(args, "m", (void **)&memory, err)) {
+        return false;
+    }
+    if (memory && memory->size && !rh_parse_size(memory->size, 'M', &machine->ram_size, err)) {
+        g_prefix_error(err, "-m %s: ", memory->size);
+        return false;
+    }
+    if (memory) {
+        machine->maxram_size = memory->has_maxmem ? memory->maxmem : 0;
+        machine->ram_slots = memory->has_slots ? (unsigned)MIN(memory->slots, 256) : 0;
+        if (machine->maxram_size && machine->maxram_size < machine->ram_size) {
+            return rh_fail(err, "invalid value of maxmem: maximum memory size (0x%" PRIx64
+                           ") must be at least the initial memory size (0x%" PRIx64 ")",
+                           machine->maxram_size, machine->ram_size);
+        }
+    }
+    return true;
+}
+
+static bool set_boot(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpBootConfiguration) boot = NULL;
+    RhMachineBoot *to = &machine->boot;
+
+    to->splash_time_ms = -1;
+    to->reboot_timeout_ms = -1;
+    if (!rh_args_struct(args, "boot", (void **)&boot, err) || !boot) {
+        return !err || !*err;
+    }
+    for (const char *c = boot->order ? boot->order : ""; *c; c++) {
+        if (!strchr("abcdn", *c) || strchr(c + 1, *c)) {
+            return rh_fail(err, strchr("abcdn", *c) ? "Boot device '%c' was given twice"
+                                                    : "Invalid boot device '%c', must be one of a, b, c, d, n", *c);
+        }
+    }
+    to->order = g_strdup(boot->order);
+    to->once = g_strdup(boot->once);
+    to->has_menu = boot->has_menu;
+    to->menu = boot->menu;
+    to->strict = boot->strict;
+    to->splash = g_strdup(boot->splash);
+    to->splash_time_ms = boot->has_splash_time ? boot->splash_time : -1;
+    to->reboot_timeout_ms = boot->has_reboot_timeout ? boot->reboot_timeout : -1;
+    return true;
+}
+
+static bool set_cpu(RhStartup *startup, GError **err)
+{
+    const char *text = rh_args_text(startup->args, "cpu");
+    g_autoptr(GPtrArray) warnings = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *type = NULL;
+
+    if (!text || !rh_machine_type(startup->machine)->default_cpu) {
+        return true;
+    }
+    if (!rh_x86_cpu_add_globals(startup->vm, text, &type, warnings, err)) {
+        return false;
+    }
+    for (guint i = 0; i < warnings->len; i++) {
+        rh_startup_warn(startup, "%s", (char *)warnings->pdata[i]);
+    }
+    g_free(startup->machine->cpu_type);
+    startup->machine->cpu_type = g_steal_pointer(&type);
+    return true;
+}
+
+/* --- properties --- */
+
+static bool add_global(const RhArg *arg, void *opaque, GError **err)
+{
+    RhVm *vm = opaque;
+    const char *equals = strchr(arg->text, '=');
+    g_autofree char *key = NULL;
+    char *dot;
+
+    if (!equals) {
+        return rh_fail(err, "expected driver.property=value");
+    }
+    key = g_strndup(arg->text, (size_t)(equals - arg->text));
+    dot = strrchr(key, '.');
+    if (!dot) {
+        return rh_fail(err, "expected driver.property=value");
+    }
+    *dot = '\0';
+    rh_vm_add_global(vm, key, dot + 1, equals + 1, true);
+    return true;
+}
+
+/* -kernel and its kin are properties of the machine under other names. */
+static bool set_shorthands(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    static const struct { const char *option, *prop; } rows[] = {
+        { "kernel", "kernel" }, { "initrd", "initrd" }, { "append", "append" }, { "dtb", "dtb" },
+        { "bios", "firmware" },
+    };
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        const char *text = rh_args_text(args, rows[i].option);
+
+        if (text && !rh_object_set_str(&machine->obj, rows[i].prop, text, err)) {
+            return false;
+        }
+    }
+    if (rh_args_has(args, "no-acpi") && !rh_object_set_str(&machine->obj, "acpi", "off", err)) {
+        return false;
+    }
+    return !rh_args_has(args, "no-hpet") || rh_object_set_str(&machine->obj, "hpet", "off", err);
+}
+
+static bool set_props(RhMachine *machine, json_object *props, GError **err)
+{
+    json_object_object_foreach(props, key, value)
+    {
+        bool is_ours = g_str_equal(key, "type") || g_str_equal(key, "accel");
+        g_autofree char *dashed = g_strdelimit(g_strdup(key), "_", '-');
+        const char *name = rh_type_find_prop(machine->obj.type, key) ? key : dashed;
+
+        if (!is_ours && !rh_object_set(&machine->obj, name, value, err)) {
+            g_prefix_error(err, "-machine %s: ", key);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool set_ram(RhStartup *startup, GError **err)
+{
+    RhMachine *machine = startup->machine;
+    const char *path = rh_args_text(startup->args, "mem-path");
+    RhRamOptions options = { .path = path, .prealloc = rh_args_has(startup->args, "mem-prealloc") };
+    uint64_t size;
+
+    if (machine->memory_backend && machine->memory_backend[0]) {
+        machine->ram = rh_memory_backend_ram(startup->vm, machine->memory_backend, err);
+        if (!machine->ram) {
+            return false;
+        }
+        if (machine->ram_size && machine->ram_size != machine->ram->size) {
+            return rh_fail(err, "Size specified by -m option must match size of explicitly specified "
+                           "'memory-backend' property");
+        }
+        machine->ram_size = machine->ram->size;
+        return true;
+    }
+    if (!path && !options.prealloc) {
+        return true;        /* the machine allocates */
+    }
+    size = machine->ram_size ? machine->ram_size : rh_machine_type(machine)->default_ram_size;
+    machine->ram = rh_ram_new(rh_machine_type(machine)->default_ram_id, size, &options, err);
+    return machine->ram;
+}
+
+static bool collect_dir(const RhArg *arg, void *opaque, GError **err)
+{
+    g_ptr_array_add(opaque, g_strdup(arg->text));
+    return true;
+}
+
+static bool collect_smbios(const RhArg *arg, void *opaque, GError **err)
+{
+    json_object_array_add(opaque, json_object_get(arg->json));
+    return true;
+}
+
+static bool set_identity(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpNameOptions) name = NULL;
+    const char *uuid = rh_args_text(args, "uuid");
+    RhUuid parsed;
+
+    if (!rh_args_struct(args, "name", (void **)&name, err)) {
+        return false;
+    }
+    machine->name = name ? g_strdup(name->guest) : NULL;
+    if (uuid) {
+        char text[RH_UUID_TEXT_SIZE];
+
+        if (!rh_parse_uuid(uuid, &parsed, err)) {
+            g_prefix_error(err, "-uuid %s: ", uuid);
+            return false;
+        }
+        rh_uuid_format(&parsed, text);
+        machine->uuid = g_strdup(text);
+    }
+    return true;
+}
+
+static void set_display(RhMachine *machine, const RhArgs *args)
+{
+    const char *vga = rh_args_text(args, "vga");
+
+    machine->no_defaults = rh_args_has(args, "nodefaults");
+    machine->has_graphics = !rh_args_has(args, "nographic");
+    machine->vga = !vga                     ? (machine->no_defaults ? RH_VGA_NONE : RH_VGA_DEFAULT)
+                   : g_str_equal(vga, "none") ? RH_VGA_NONE
+                   : g_str_equal(vga, "std")  ? RH_VGA_STD
+                                              : RH_VGA_OTHER;
+}
+
+static const RhMachineType *choose_type(RhStartup *startup, json_object *props, GError **err)
+{
+    const char *name = props ? rh_json_text(props, "type") : NULL;
+
+    if (!name && !rh_machine_default_type()) {
+        rh_fail(err, "No machine specified, and there is no default");
+        rh_hint(err, "Use -machine help to list supported machines");
+        return NULL;
+    }
+    return name ? rh_machine_find_type(name, err) : rh_machine_default_type();
+}
+
+bool rh_startup_board(RhStartup *startup, GError **err)
+{
+    g_autoptr(RhJson) props = rh_args_merged(startup->args, "machine");
+    const RhMachineType *type = choose_type(startup, props, err);
+    const RhArgs *args = startup->args;
+    RhMachine *machine;
+
+    if (!type || !open_accel(startup, props, type->default_cpu != NULL, err)) {
+        return false;
+    }
+    machine = startup->machine = rh_machine_new(startup->vm, type, err);
+    if (!machine) {
+        return false;
+    }
+    machine->firmware_dirs = g_ptr_array_new_with_free_func(g_free);
+    machine->smbios = json_object_new_array();
+    set_display(machine, args);
+    return rh_args_each(args, "global", add_global, startup->vm, err) &&
+           rh_args_each(args, "L", collect_dir, machine->firmware_dirs, err) &&
+           rh_args_each(args, "smbios", collect_smbios, machine->smbios, err) &&
+           set_shorthands(machine, args, err) && (!props || set_props(machine, props, err)) &&
+           set_identity(machine, args, err) && set_smp(machine, args, err) && set_memory(machine, args, err) &&
+           set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) &&
+           rh_machine_build(machine, err);
+}

@@ -1,0 +1,125 @@
+/*
+ * Devices of the command line: serial ports, debug consoles, -device; then the finished machine.
+ */
+#include "chardev/open.h"
+#include "softmmu/startup/startup.h"
+
+/* A device that a short option stands for: made as -device would, but the machine's own. */
+static bool add_implied(RhVm *vm, const char *driver, const char *const *props, GError **err)
+{
+    const RhDeviceType *type = (const RhDeviceType *)rh_type_find(driver);
+    RhBus *bus;
+
+    if (!type) {
+        return rh_fail(err, "this program was built without the device '%s'", driver);
+    }
+    bus = rh_bus_find_for(vm, type, err);
+    return bus && rh_device_create(vm, NULL, NULL, driver, bus, props, err);
+}
+
+typedef struct SerialCount {
+    RhVm *vm;
+    unsigned nr;
+} SerialCount;
+
+static bool add_serial_spec(SerialCount *count, const char *spec, GError **err)
+{
+    g_autofree char *id = g_strdup_printf("serial%u", count->nr);
+    g_autofree char *index = g_strdup_printf("%u", count->nr);
+    const char *props[] = { "chardev", id, "index", index, NULL };
+    const char *chardev = spec;
+
+    count->nr++;
+    if (g_str_equal(spec, "none")) {
+        return true;
+    }
+    if (count->nr > 4) {
+        return rh_fail(err, "max isa serial ports (4) reached");
+    }
+    if (g_str_has_prefix(spec, "chardev:")) {
+        props[1] = chardev + strlen("chardev:");
+    } else if (!rh_char_open_spec(count->vm, id, NULL, spec, true, err)) {
+        return false;
+    }
+    return add_implied(count->vm, "isa-serial", props, err);
+}
+
+static bool add_serial(const RhArg *arg, void *opaque, GError **err)
+{
+    return add_serial_spec(opaque, arg->text, err);
+}
+
+static bool add_debugcon(const RhArg *arg, void *opaque, GError **err)
+{
+    RhVm *vm = opaque;
+    const char *props[] = { "iobase", "0xe9", "chardev", "debugcon", NULL };
+
+    return rh_char_open_spec(vm, "debugcon", NULL, arg->text, false, err) &&
+           add_implied(vm, "isa-debugcon", props, err);
+}
+
+static bool add_device(const RhArg *arg, void *opaque, GError **err)
+{
+    return rh_device_add(opaque, arg->json, err);
+}
+
+static bool refuse_unless_none(const RhArg *arg, void *opaque, GError **err)
+{
+    return g_str_equal(arg->text, "none") ||
+           rh_fail(err, "networking is not supported yet; only 'none' is accepted");
+}
+
+/* One hint where a user of a window would see nothing at all. */
+static void hint_at_output(const RhStartup *startup)
+{
+    static const char *const shows[] = { "nographic", "serial", "display", "daemonize", "nodefaults", "qtest",
+                                         "monitor", "qmp", "mon", "debugcon" };
+
+    for (size_t i = 0; i < RH_COUNT(shows); i++) {
+        if (rh_args_has(startup->args, shows[i])) {
+            return;
+        }
+    }
+    rh_startup_warn(startup, "there is no window yet; use -nographic or -serial stdio to see the guest's console");
+}
+
+static bool add_default_serial(RhStartup *startup, SerialCount *count, GError **err)
+{
+    const RhArgs *args = startup->args;
+
+    if (rh_args_has(args, "serial") || rh_args_has(args, "nodefaults") ||
+        !rh_machine_type(startup->machine)->default_cpu) {
+        return true;
+    }
+    return !rh_args_has(args, "nographic") ||
+           add_serial_spec(count, rh_args_has(args, "monitor") ? "stdio" : "mon:stdio", err);
+}
+
+static void warn_unused_globals(const RhStartup *startup)
+{
+    for (guint i = 0; i < startup->vm->globals->len; i++) {
+        const RhGlobal *global = startup->vm->globals->pdata[i];
+
+        if (global->is_user && !global->was_used && !rh_type_find(global->type)) {
+            rh_startup_warn(startup, "global %s.%s has invalid class name", global->type, global->prop);
+        }
+    }
+}
+
+bool rh_startup_devices(RhStartup *startup, GError **err)
+{
+    const RhArgs *args = startup->args;
+    SerialCount count = { .vm = startup->vm };
+
+    if (!rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
+        !rh_args_each(args, "nic", refuse_unless_none, NULL, err) ||
+        !rh_args_each(args, "serial", add_serial, &count, err) || !add_default_serial(startup, &count, err) ||
+        !rh_args_each(args, "debugcon", add_debugcon, startup->vm, err) ||
+        !rh_args_each(args, "device", add_device, startup->vm, err) ||
+        !rh_machine_finish(startup->machine, err)) {
+        return false;
+    }
+    warn_unused_globals(startup);
+    hint_at_output(startup);
+    return true;
+}
