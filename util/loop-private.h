@@ -33,6 +33,7 @@ typedef struct FdSlot {
 typedef struct TimerHeap TimerHeap;
 typedef struct CoPool CoPool;
 typedef struct WorkerPool WorkerPool;
+typedef struct AioRing AioRing;
 
 /* A way to wait. All functions run on the loop's thread. */
 typedef struct LoopOps {
@@ -74,7 +75,9 @@ struct RhLoop {
     uint32_t slot_serial;
     unsigned nr_file_slots;
     CoPool *co_pool;
-    WorkerPool *workers;
+    WorkerPool *workers;    /* NULL until something was offloaded */
+    AioRing *ring;          /* NULL until the first request that cannot be served at once */
+    bool has_no_ring;       /* the kernel refused one */
 };
 
 extern const LoopOps rh_loop_epoll;
@@ -93,5 +96,8 @@ int64_t rh_timers_next_ns(RhLoop *loop) RH_REQUIRES(&loop->lock);
 
 int64_t rh_monotonic_ns(void);
 void rh_co_pool_free(CoPool *pool);
+void rh_worker_pool_free(WorkerPool *pool);
+/** rh_aio_ring_free - accepts NULL; no request may be under way */
+void rh_aio_ring_free(AioRing *ring);
 
 #endif

@@ -618,6 +618,8 @@ void rh_loop_free(RhLoop *loop)
         g_source_destroy(loop->source);
         g_source_unref(loop->source);
     }
+    rh_worker_pool_free(loop->workers);
+    rh_aio_ring_free(loop->ring);
     rh_co_pool_free(loop->co_pool);
     rh_watch_end(&loop->wake_watch);
     rh_watch_end(&loop->timer_watch);

@@ -121,3 +121,15 @@ void rh_mutex_wait(RhMutex *mutex, pthread_cond_t *cond)
     __atomic_store_n(&mutex->owner, pthread_self(), __ATOMIC_RELAXED);
     __atomic_store_n(&mutex->is_held, true, __ATOMIC_RELAXED);
 }
+
+bool rh_mutex_wait_until(RhMutex *mutex, pthread_cond_t *cond, const struct timespec *until)
+{
+    int result;
+
+    __atomic_store_n(&mutex->is_held, false, __ATOMIC_RELAXED);
+    __atomic_store_n(&mutex->owner, 0, __ATOMIC_RELAXED);
+    result = pthread_cond_timedwait(cond, &mutex->native, until);
+    __atomic_store_n(&mutex->owner, pthread_self(), __ATOMIC_RELAXED);
+    __atomic_store_n(&mutex->is_held, true, __ATOMIC_RELAXED);
+    return result == 0;
+}

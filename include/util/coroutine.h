@@ -51,22 +51,7 @@ void rh_co_queue_wait(RhCoQueue *queue);
 bool rh_co_queue_wake_one(RhCoQueue *queue);
 void rh_co_queue_wake_all(RhCoQueue *queue);
 
-/*
- * Disk I/O. Each returns the bytes moved (may be short) or -errno. On io_uring where the loop has a
- * ring, else on worker threads. The plain forms pick the best kind.
- */
-ssize_t rh_co_preadv(int fd, const struct iovec *iov, int nr_iov, uint64_t offset);
-ssize_t rh_co_pwritev(int fd, const struct iovec *iov, int nr_iov, uint64_t offset);
-int rh_co_fdatasync(int fd);
-int rh_co_fallocate(int fd, int mode, uint64_t offset, uint64_t len);
 /** rh_co_wait_fd - yield until @fd shows one of @events; returns those shown */
 unsigned rh_co_wait_fd(int fd, unsigned events);
-
-/** RhAioKind - how the calling loop does disk I/O; for -blockdev aio=. IO_URING falls back to THREADS. */
-typedef enum RhAioKind { RH_AIO_THREADS, RH_AIO_IO_URING } RhAioKind;
-/** rh_loop_has_io_uring - whether @loop got a ring from the kernel */
-bool rh_loop_has_io_uring(const RhLoop *loop);
-ssize_t rh_co_preadv_as(RhAioKind kind, int fd, const struct iovec *iov, int nr_iov, uint64_t offset);
-ssize_t rh_co_pwritev_as(RhAioKind kind, int fd, const struct iovec *iov, int nr_iov, uint64_t offset);
 
 #endif

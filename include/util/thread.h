@@ -26,6 +26,8 @@ void rh_unlock(RhMutex *mutex);
 
 /** rh_mutex_wait - pthread_cond_wait on a mutex that the caller holds; it is held again on return */
 void rh_mutex_wait(RhMutex *mutex, pthread_cond_t *cond);
+/** rh_mutex_wait_until - the same with a limit (CLOCK_REALTIME); false when it was reached */
+bool rh_mutex_wait_until(RhMutex *mutex, pthread_cond_t *cond, const struct timespec *until);
 
 /** rh_is_locked_by_me - whether the calling thread holds @mutex */
 bool rh_is_locked_by_me(const RhMutex *mutex);

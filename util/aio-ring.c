@@ -1,0 +1,129 @@
+/*
+ * The io_uring of one loop. Requests queued in one turn of the loop are submitted together by a posted call; an
+ * eventfd tells the loop of completions.
+ */
+#include "aio-ring.h"
+#include <errno.h>
+#include <liburing.h>
+#include "co-private.h"
+#include "util/eventfd.h"
+
+enum { RING_ENTRIES = 256 };
+
+struct AioRing {
+    struct io_uring ring;
+    RhLoop *loop;
+    RhEvent event;
+    RhWatch watch;
+    LoopPost submit;
+    bool is_submit_posted;
+    unsigned nr_running;    /* queued or submitted; bounded so that completions never overflow */
+    RhCoQueue waiting;      /* for room in the ring */
+};
+
+typedef struct RingRequest {
+    RhCo *co;
+    int result;
+} RingRequest;
+
+static void ring_submit(void *opaque)
+{
+    AioRing *ring = opaque;
+
+    ring->is_submit_posted = false;
+    /* Refused entries stay queued; with nr_running bounded the kernel takes them at a later turn. */
+    if (io_uring_submit(&ring->ring) < 0) {
+        ring->is_submit_posted = true;
+        rh_loop_post_node(ring->loop, &ring->submit);
+    }
+}
+
+static void ring_reap(void *opaque, unsigned events)
+{
+    AioRing *ring = opaque;
+    struct io_uring_cqe *cqe;
+
+    rh_event_clear(&ring->event);
+    while (io_uring_peek_cqe(&ring->ring, &cqe) == 0) {
+        RingRequest *request = io_uring_cqe_get_data(cqe);
+
+        request->result = cqe->res;
+        io_uring_cqe_seen(&ring->ring, cqe);
+        ring->nr_running--;
+        rh_co_queue_wake_one(&ring->waiting);
+        rh_co_resume(request->co);
+    }
+}
+
+static AioRing *ring_new(RhLoop *loop)
+{
+    AioRing *ring = g_new0(AioRing, 1);
+
+    if (io_uring_queue_init(RING_ENTRIES, &ring->ring, 0) < 0) {
+        g_free(ring);
+        return NULL;
+    }
+    ring->loop = loop;
+    if (!rh_event_init(&ring->event, NULL) ||
+        io_uring_register_eventfd(&ring->ring, rh_event_fd(&ring->event)) < 0) {
+        rh_event_fini(&ring->event);
+        io_uring_queue_exit(&ring->ring);
+        g_free(ring);
+        return NULL;
+    }
+    ring->submit.fn = ring_submit;
+    ring->submit.opaque = ring;
+    rh_watch_begin(&ring->watch, loop, rh_event_fd(&ring->event), RH_READABLE, ring_reap, ring);
+    return ring;
+}
+
+AioRing *rh_aio_ring(RhLoop *loop)
+{
+    if (!loop->ring && !loop->has_no_ring) {
+        loop->ring = ring_new(loop);
+        loop->has_no_ring = !loop->ring;
+    }
+    return loop->ring;
+}
+
+void rh_aio_ring_free(AioRing *ring)
+{
+    if (!ring) {
+        return;
+    }
+    g_assert(!ring->nr_running);
+    rh_watch_end(&ring->watch);
+    io_uring_queue_exit(&ring->ring);
+    rh_event_fini(&ring->event);
+    g_free(ring);
+}
+
+ssize_t rh_co_ring(AioRing *ring, RingOp op, int fd, const struct iovec *iov, int nr_iov, uint64_t offset)
+{
+    RingRequest request = { .co = rh_co_self() };
+    struct io_uring_sqe *sqe;
+
+    while (ring->nr_running >= RING_ENTRIES) {
+        rh_co_queue_wait(&ring->waiting);
+    }
+    ring->nr_running++;
+    sqe = io_uring_get_sqe(&ring->ring);    /* as many entries as nr_running allows */
+    switch (op) {
+    case RING_READ:
+        io_uring_prep_readv(sqe, fd, iov, (unsigned)nr_iov, offset);
+        break;
+    case RING_WRITE:
+        io_uring_prep_writev(sqe, fd, iov, (unsigned)nr_iov, offset);
+        break;
+    case RING_SYNC:
+        io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+        break;
+    }
+    io_uring_sqe_set_data(sqe, &request);
+    if (!ring->is_submit_posted) {
+        ring->is_submit_posted = true;
+        rh_loop_post_node(ring->loop, &ring->submit);
+    }
+    rh_co_yield();
+    return request.result;
+}
