@@ -50,6 +50,16 @@ static const NamedMsr named[] = {
 /* Those that travel with the special registers. */
 static const uint32_t in_sregs[] = { MSR_EFER, MSR_FS_BASE, MSR_GS_BASE, MSR_APIC_BASE };
 
+/* What a guest can set and KVM keeps, but does not list. */
+static const struct {
+    uint32_t first, nr;
+} unlisted[] = {
+    { 0x17a, 2 },           /* machine check: global status and control */
+    { 0x200, 16 },          /* MTRRs: eight variable ranges, */
+    { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 },   /* the fixed ones, */
+    { 0x2ff, 1 },           /* and the default type */
+};
+
 struct RhKvmMsrs {
     RhMutex lock;
     GArray *indices;            /* uint32_t; those that turn out unreadable are dropped; under lock */
@@ -82,6 +92,27 @@ static uint64_t *field_of(RhX86State *state, const NamedMsr *msr)
     return (uint64_t *)((uint8_t *)state + msr->offset);
 }
 
+static bool is_listed(const GArray *indices, uint32_t index)
+{
+    for (guint i = 0; i < indices->len; i++) {
+        if (g_array_index(indices, uint32_t, i) == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_unlisted(GArray *indices)
+{
+    for (size_t i = 0; i < RH_COUNT(unlisted); i++) {
+        for (uint32_t index = unlisted[i].first; index < unlisted[i].first + unlisted[i].nr; index++) {
+            if (!is_listed(indices, index)) {
+                g_array_append_val(indices, index);
+            }
+        }
+    }
+}
+
 bool rh_kvm_msrs_open(RhKvm *kvm, GError **err)
 {
     struct kvm_msr_list probe = { .nmsrs = 0 };
@@ -103,6 +134,7 @@ bool rh_kvm_msrs_open(RhKvm *kvm, GError **err)
             g_array_append_val(kvm->msrs->indices, list->indices[i]);
         }
     }
+    add_unlisted(kvm->msrs->indices);
     return true;
 }
 
