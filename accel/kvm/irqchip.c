@@ -13,7 +13,8 @@
 
 static bool make_full(RhKvm *kvm, bool has_pit, GError **err)
 {
-    struct kvm_pit_config pit = { 0 };
+    /* Port 0x61 belongs to the timer: kernels calibrate their clocks there, in a loop that should not exit. */
+    struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
     if (!rh_kvm_cap(kvm, KVM_CAP_IRQCHIP) || !rh_kvm_cap(kvm, KVM_CAP_IRQ_ROUTING)) {
         return rh_fail_class(err, RH_ERROR_KVM_MISSING_CAP,

@@ -133,10 +133,11 @@ bool rh_kvm_vcpu_init(RhVcpu *vcpu, GError **err)
         return false;
     }
     kv->vcpu = vcpu;
+    kv->thread = pthread_self();
     kv->intr = 0;
     kv->nmi = false;
     kv->is_kicked = false;
-    vcpu->accel = kv;
+    __atomic_store_n(&vcpu->accel, (void *)kv, __ATOMIC_RELEASE);
     if (!set_signals(kv, err) || !rh_kvm_arch_vcpu_init(kv, err)) {
         vcpu->accel = NULL;
         kv->vcpu = NULL;
@@ -164,8 +165,7 @@ void rh_kvm_vcpu_fini(RhVcpu *vcpu)
         kv->vcpu = NULL;
         g_ptr_array_add(kv->kvm->parked, kv);
     }
-    rh_kvm_take_kick(kv);       /* nothing may stay pending when the thread ends */
-    vcpu->accel = NULL;
+    __atomic_store_n(&vcpu->accel, NULL, __ATOMIC_RELEASE);
 }
 
 void rh_kvm_vcpu_free(RhKvmVcpu *kv)
@@ -182,13 +182,15 @@ void rh_kvm_kick(RhKvmVcpu *kv)
         return;
     }
     __atomic_store_n(&kv->run->immediate_exit, 1, __ATOMIC_RELEASE);
-    pthread_kill(kv->vcpu->thread, kick_signal());
+    pthread_kill(kv->thread, kick_signal());
 }
 
 void rh_kvm_vcpu_kick(RhVcpu *vcpu)
 {
-    if (vcpu->accel) {
-        rh_kvm_kick(rh_kvm_vcpu(vcpu));
+    RhKvmVcpu *kv = __atomic_load_n(&vcpu->accel, __ATOMIC_ACQUIRE);
+
+    if (kv) {           /* once unplugged it is parked, but stays in memory */
+        rh_kvm_kick(kv);
     }
 }
 

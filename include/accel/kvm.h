@@ -58,6 +58,7 @@ struct RhKvm {
 struct RhKvmVcpu {
     RhKvm *kvm;
     RhVcpu *vcpu;               /* NULL while parked */
+    pthread_t thread;           /* that runs it */
     int fd;
     struct kvm_run *run;
     uint64_t arch_id;

@@ -104,7 +104,7 @@ static void begin_vcpu(Guest *guest)
     state->gpr[RH_RSP] = 0x8000;
 }
 
-Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len)
+static Guest *make(RhIrqchip irqchip, bool has_pit, const uint8_t *code, size_t len)
 {
     Guest *guest = g_new0(Guest, 1);
     g_autoptr(GError) error = NULL;
@@ -117,7 +117,7 @@ Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len)
     guest_ops(guest)->open(&guest->kvm->parent, &error);
     g_assert_no_error(error);
     guest->vm->accel = &guest->kvm->parent;
-    guest_ops(guest)->set_up_irqchip(&guest->kvm->parent, irqchip, false, &error);
+    guest_ops(guest)->set_up_irqchip(&guest->kvm->parent, irqchip, has_pit, &error);
     g_assert_no_error(error);
     guest->ram = rh_ram_new("ram", GUEST_RAM_SIZE, NULL, &error);
     g_assert_no_error(error);
@@ -127,6 +127,16 @@ Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len)
     begin_vcpu(guest);
     guest_store(guest);
     return guest;
+}
+
+Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len)
+{
+    return make(irqchip, false, code, len);
+}
+
+Guest *guest_new_with_pit(const uint8_t *code, size_t len)
+{
+    return make(RH_IRQCHIP_ON, true, code, len);
 }
 
 void guest_free(Guest *guest)

@@ -41,6 +41,8 @@ typedef struct Guest {
 bool guest_have_kvm(void);
 /** guest_new - @irqchip as asked, @code at GUEST_CODE; aborts on failure */
 Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len);
+/** guest_new_with_pit - with all chips in the kernel, and its timer */
+Guest *guest_new_with_pit(const uint8_t *code, size_t len);
 void guest_free(Guest *guest);
 /** guest_store - what is in cpu.state into the vCPU */
 void guest_store(Guest *guest);

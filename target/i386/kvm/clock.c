@@ -4,10 +4,9 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL. Lock: the machine lock.
  */
-#include "accel/kvm.h"
+#include "chip.h"
 
 #include <sys/ioctl.h>
-#include "hw/core/device.h"
 
 typedef struct KvmClockRegs {
     uint64_t ns;
@@ -63,17 +62,10 @@ void rh_kvm_set_clock_running(RhAccel *accel, bool is_running)
     }
 }
 
-static RhKvm *kvm_of(RhDevice *dev)
-{
-    RhAccel *accel = rh_device_vm(dev)->accel;
-
-    return rh_object_is(RH_OBJECT(accel), RH_TYPE_KVM_ACCEL) ? rh_kvm(accel) : NULL;
-}
-
 static void kvmclock_saving(RhDevice *dev)
 {
     KvmClock *clock = RH_SELF(KvmClock, dev);
-    RhKvm *kvm = kvm_of(dev);
+    RhKvm *kvm = rh_kvm_of_device(dev);
 
     if (kvm && !kvm->is_clock_held) {
         read_clock(kvm);
@@ -87,7 +79,7 @@ static void kvmclock_saving(RhDevice *dev)
 static void kvmclock_settle(RhDevice *dev)
 {
     const KvmClock *clock = RH_SELF(KvmClock, dev);
-    RhKvm *kvm = kvm_of(dev);
+    RhKvm *kvm = rh_kvm_of_device(dev);
 
     if (kvm && clock->regs.is_valid) {
         kvm->clock.clock = clock->regs.ns;
@@ -97,7 +89,7 @@ static void kvmclock_settle(RhDevice *dev)
 
 static bool kvmclock_realize(RhDevice *dev, GError **err)
 {
-    return kvm_of(dev) || rh_fail(err, "Device 'kvmclock' needs the accelerator kvm");
+    return rh_kvm_of_device(dev) || rh_fail(err, "Device 'kvmclock' needs the accelerator kvm");
 }
 
 static const RhField kvmclock_fields[] = {
