@@ -5,6 +5,10 @@
  * there are. One range of the view is one slot: adjacent ranges are not merged, so that switching one
  * of the small ranges of PAM registers does not take the large ones around it apart.
  *
+ * Before the guest runs for the first time nothing is told at all: while a machine is put together its map
+ * changes with every device, and the kernel makes a slot wait some milliseconds for the interrupt chips and
+ * doorbells that were made just before.
+ *
  * Spec: Documentation/virt/kvm/api.rst, KVM_SET_USER_MEMORY_REGION. Lock: the machine lock.
  */
 #include "accel/kvm.h"
@@ -33,6 +37,7 @@ struct RhKvmMemory {
     uint32_t next_id;
     uint32_t max_slots;
     bool has_readonly;
+    bool is_live;           /* the kernel is told; atomic: set once */
     bool is_warned;
 };
 
@@ -209,9 +214,8 @@ static void memory_remove(RhSpaceListener *listener, const RhFlatRange *range)
     }
 }
 
-static void memory_commit(RhSpaceListener *listener)
+static void update_slots(RhKvmMemory *memory)
 {
-    RhKvmMemory *memory = RH_CONTAINER(RhKvmMemory, listener, listener);
     bool is_gated = leaves_hole(memory);
 
     if (is_gated) {
@@ -231,6 +235,39 @@ static void memory_commit(RhSpaceListener *listener)
     }
     if (is_gated) {
         rh_kvm_gate_open(&memory->kvm->gate);
+    }
+}
+
+static void memory_commit(RhSpaceListener *listener)
+{
+    RhKvmMemory *memory = RH_CONTAINER(RhKvmMemory, listener, listener);
+
+    if (memory->is_live) {
+        update_slots(memory);
+    }
+}
+
+static void go_live(RhKvmMemory *memory)
+{
+    if (!memory->is_live) {
+        update_slots(memory);
+        __atomic_store_n(&memory->is_live, true, __ATOMIC_RELEASE);
+    }
+}
+
+void rh_kvm_memory_go_live(RhKvm *kvm)
+{
+    RhVm *vm = kvm->parent.obj.vm;
+
+    if (__atomic_load_n(&kvm->memory->is_live, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    if (rh_is_locked_by_me(&vm->lock)) {
+        go_live(kvm->memory);
+        return;
+    }
+    RH_WITH_MACHINE_LOCK(vm) {
+        go_live(kvm->memory);
     }
 }
 

@@ -14,6 +14,8 @@
 #include <sys/ioctl.h>
 #include "target/i386/state.h"
 
+#define HV_STATUS_INVALID_HYPERCALL_CODE 2  /* Hyper-V TLFS, appendix B */
+
 static bool is_access_size(unsigned size)
 {
     return size == 1 || size == 2 || size == 4 || size == 8;
@@ -180,6 +182,11 @@ static bool do_rare_exit(RhKvmVcpu *kv, RhRunResult *ret)
     case KVM_EXIT_SYSTEM_EVENT:
         *ret = do_system_event(kv);
         return false;
+    case KVM_EXIT_HYPERV:
+        if (run->hyperv.type == KVM_EXIT_HYPERV_HCALL) {
+            run->hyperv.u.hcall.result = HV_STATUS_INVALID_HYPERCALL_CODE;
+        }
+        return true;            /* SynIC pages moved: KVM has them, we keep none */
     case KVM_EXIT_X86_RDMSR:
     case KVM_EXIT_X86_WRMSR:
         run->msr.error = 1;     /* #GP: nothing here knows the register */
@@ -198,6 +205,7 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
     const bool is_ours = kvm->parent.irqchip == RH_IRQCHIP_OFF;
     RhRunResult result;
 
+    rh_kvm_memory_go_live(kv->kvm);
     if (G_UNLIKELY(__atomic_exchange_n(&kv->nmi, false, __ATOMIC_ACQUIRE))) {
         ioctl(kv->fd, KVM_NMI);
         kv->mp_state = kv->mp_state == RH_MP_HALTED ? RH_MP_RUNNABLE : kv->mp_state;

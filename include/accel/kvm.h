@@ -90,6 +90,8 @@ int rh_kvm_enable_cap(RhKvm *kvm, unsigned cap, uint64_t arg);
 /* memory.c, ports.c, ioevent.c, coalesced.c: begin after the VM is there, end before it goes */
 void rh_kvm_memory_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_memory_end(RhKvm *kvm, RhSpace *space);
+/** rh_kvm_memory_go_live - tell the kernel of guest memory, if that was not done yet: a vCPU or its state needs it. Any thread. */
+void rh_kvm_memory_go_live(RhKvm *kvm);
 void rh_kvm_ports_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_ports_end(RhKvm *kvm, RhSpace *space);
 /** rh_kvm_memory_nr_slots - how many slots the kernel has now */

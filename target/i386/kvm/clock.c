@@ -47,6 +47,9 @@ void rh_kvm_set_clock_running(RhAccel *accel, bool is_running)
 {
     RhKvm *kvm = rh_kvm(accel);
 
+    if (is_running) {
+        rh_kvm_memory_go_live(kvm);         /* now, rather than in the first vCPU's way */
+    }
     if (!rh_kvm_cap(kvm, KVM_CAP_ADJUST_CLOCK)) {
         return;
     }

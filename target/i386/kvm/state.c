@@ -455,6 +455,9 @@ bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
     RhKvmVcpu *kv = rh_kvm_vcpu(vcpu);
     const RhX86State *state = &rh_x86_vcpu(vcpu)->state;
 
+    if (!is_reset) {
+        rh_kvm_memory_go_live(kv->kvm);     /* clocks in MSRs are pages of guest memory */
+    }
     return (is_reset || store_tsc_rate(kv, state, err)) && store_sregs(kv, state, err) &&
            store_regs(kv, state, err) && store_xcr0(kv, state, err) && store_xsave(kv, state, err) &&
            rh_kvm_store_msrs(kv, state, is_reset, err) && store_debug(kv, state, err) &&
