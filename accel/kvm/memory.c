@@ -324,6 +324,7 @@ void rh_kvm_memory_end(RhKvm *kvm, RhSpace *space)
     if (!memory) {
         return;
     }
+    memory->is_live = false;        /* the slots go with the VM, all at once */
     rh_space_unlisten(space, &memory->listener);
     g_array_unref(memory->wanted);
     g_array_unref(memory->slots);
