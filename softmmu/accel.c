@@ -35,6 +35,7 @@ static bool open_one(RhVm *vm, const char *name, json_object *props, GError **er
 bool rh_accel_open(RhVm *vm, const char *const *names, json_object *const *props, GError **err)
 {
     g_autoptr(GString) reasons = g_string_new(NULL);
+    g_autofree char *hint = NULL;
 
     for (size_t i = 0; names[i]; i++) {
         g_autoptr(GError) reason = NULL;
@@ -43,8 +44,15 @@ bool rh_accel_open(RhVm *vm, const char *const *names, json_object *const *props
             return true;
         }
         g_string_append_printf(reasons, "%s%s", reasons->len ? "; " : "", reason->message);
+        if (!hint) {
+            hint = g_strdup(rh_error_hint(reason));
+        }
     }
-    return rh_fail(err, "%s", reasons->str);
+    rh_fail(err, "%s", reasons->str);
+    if (hint) {
+        rh_hint(err, "%s", hint);
+    }
+    return false;
 }
 
 bool rh_accel_has_irqchip(RhVm *vm)

@@ -21,6 +21,8 @@ typedef struct RhKvmCpuid RhKvmCpuid;
 
 #define RH_KVM_IRQCHIP_AUTO 3    /* value of irqchip_asked beyond RhIrqchip: whatever the board wants */
 
+#define RH_KVM_MCE_BANKS 10      /* machine check banks of a vCPU */
+
 /**
  * RhKvmGate - keeps vCPUs out of KVM_RUN while memory slots are taken apart, so that no guest
  * instruction finds a hole that is not there. vCPUs pass without a lock while it is open.
@@ -169,5 +171,7 @@ bool rh_kvm_cpuid_open(RhKvm *kvm, GError **err);
 void rh_kvm_cpuid_close(RhKvm *kvm);
 /** rh_kvm_cpuid_set - the CPU object's leaves, or all that KVM can show when it names none */
 bool rh_kvm_cpuid_set(RhKvmVcpu *kv, GError **err);
+/** rh_kvm_has_mca - the vCPU's CPUID shows machine check exceptions and architecture */
+bool rh_kvm_has_mca(const RhKvmVcpu *kv);
 
 #endif

@@ -109,6 +109,7 @@ static void build_leaves(RhX86Cpu *cpu)
     cpu->cpuid = g_new0(RhCpuidEntry, RH_CPUID_MAX_ENTRIES);
     cpu->x86.nr_cpuid = rh_cpuid_build(&cpu->def, &cpu->topo, cpu->apic_id, cpu->cpuid);
     cpu->x86.cpuid = cpu->cpuid;
+    cpu->x86.tsc_khz = (uint32_t)MIN(cpu->def.props.tsc_frequency / 1000, UINT32_MAX);
 }
 
 static void release_leaves(RhDevice *dev, void *arg)

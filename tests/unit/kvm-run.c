@@ -419,6 +419,51 @@ static void test_no_device(void)
     rh_vm_free(vm);
 }
 
+/* What is documented for -accel kvm and not there yet is refused by name, its default is not. */
+static void test_properties(void)
+{
+    static const struct {
+        const char *name, *value, *error;
+    } cases[] = {
+        { "kernel-irqchip", "split", NULL },
+        { "notify-vmexit", "disable", NULL },
+        { "notify-vmexit", "run", "Property 'kvm-accel.notify-vmexit' does not support 'run' yet, must be 'disable'" },
+        { "notify-window", "0", NULL },
+        { "eager-split-size", "65536", "Property 'kvm-accel.eager-split-size' is not supported yet, must be 0" },
+    };
+    RhVm *vm = rh_vm_new(NULL);
+    RhKvm *kvm = (RhKvm *)rh_object_new(vm, RH_TYPE_KVM_ACCEL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    for (size_t i = 0; i < RH_COUNT(cases); i++) {
+        g_clear_error(&error);
+        g_assert_cmpint(rh_object_set_str(RH_OBJECT(kvm), cases[i].name, cases[i].value, &error), ==,
+                        !cases[i].error);
+        g_assert_cmpstr(error ? error->message : NULL, ==, cases[i].error);
+    }
+    g_assert_cmpint(kvm->irqchip_asked, ==, RH_IRQCHIP_SPLIT);
+    g_clear_error(&error);
+    rh_object_set_str(RH_OBJECT(kvm), "dirty-ring-size", "4096", NULL);
+    g_assert_false(rh_accel_type(&kvm->parent)->open(&kvm->parent, &error));
+    g_assert_cmpstr(error->message, ==, "Property 'kvm-accel.dirty-ring-size' is not supported yet, must be 0");
+    rh_object_unref(RH_OBJECT(kvm));
+    rh_vm_free(vm);
+}
+
+/* The reason and the advice reach whoever asked for an accelerator. */
+static void test_accel_open(void)
+{
+    static const char *const names[] = { "kvm", NULL };
+    g_autoptr(GError) error = NULL;
+    RhVm *vm = rh_vm_new(NULL);
+
+    rh_vm_add_global(vm, RH_TYPE_KVM_ACCEL, "device", "/nonexistent/kvm", false);
+    g_assert_false(rh_accel_open(vm, names, NULL, &error));
+    g_assert_cmpstr(error->message, ==, "Could not access KVM: there is no /nonexistent/kvm");
+    g_assert_nonnull(rh_error_hint(error));
+    rh_vm_free(vm);
+}
+
 int main(int argc, char **argv)
 {
     rh_thread_init_main();
@@ -435,5 +480,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/explain/lacking", test_lacking);
     g_test_add_func("/kvm/explain/exit", test_explained);
     g_test_add_func("/kvm/open/no-device", test_no_device);
+    g_test_add_func("/kvm/open/properties", test_properties);
+    g_test_add_func("/kvm/open/accel", test_accel_open);
     return g_test_run();
 }

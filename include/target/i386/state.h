@@ -155,6 +155,7 @@ typedef struct RhX86Vcpu {
     RhX86State state;
     const RhCpuidEntry *cpuid;  /* answers of CPUID; the CPU object's, unchanged once the thread started */
     size_t nr_cpuid;
+    uint32_t tsc_khz;           /* rate that the user asked for; 0: the host's */
 } RhX86Vcpu;
 
 static inline RhX86Vcpu *rh_x86_vcpu(RhVcpu *vcpu)

@@ -11,8 +11,8 @@
 #include "target/i386/state.h"
 
 #define MAX_LEAVES 256u     /* KVM_MAX_CPUID_ENTRIES */
-#define KVM_LEAF_SIGNATURE 0x40000000u
 #define LEAF_TOPOLOGY      0xbu
+#define CPUID_1_EDX_MCE_MCA (1u << 7 | 1u << 14)
 
 struct RhKvmCpuid {
     struct kvm_cpuid2 *supported;
@@ -164,6 +164,14 @@ static struct kvm_cpuid2 *model_leaves(const RhX86Vcpu *x86)
         };
     }
     return cpuid;
+}
+
+bool rh_kvm_has_mca(const RhKvmVcpu *kv)
+{
+    const RhX86Vcpu *x86 = rh_x86_vcpu(kv->vcpu);
+    const RhCpuidEntry *leaf = x86->nr_cpuid ? rh_cpuid_find(x86->cpuid, x86->nr_cpuid, 1, 0) : NULL;
+
+    return leaf && (leaf->edx & CPUID_1_EDX_MCE_MCA) == CPUID_1_EDX_MCE_MCA;
 }
 
 bool rh_kvm_cpuid_set(RhKvmVcpu *kv, GError **err)

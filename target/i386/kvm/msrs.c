@@ -54,7 +54,8 @@ static const uint32_t in_sregs[] = { MSR_EFER, MSR_FS_BASE, MSR_GS_BASE, MSR_API
 static const struct {
     uint32_t first, nr;
 } unlisted[] = {
-    { 0x17a, 2 },           /* machine check: global status and control */
+    { 0x17a, 2 },           /* machine check: global status and control, */
+    { 0x400, 4 * RH_KVM_MCE_BANKS },    /* four of each bank */
     { 0x200, 16 },          /* MTRRs: eight variable ranges, */
     { 0x250, 1 }, { 0x258, 2 }, { 0x268, 8 },   /* the fixed ones, */
     { 0x2ff, 1 },           /* and the default type */

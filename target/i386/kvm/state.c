@@ -424,18 +424,17 @@ static void fetch_tsc_rate(RhKvmVcpu *kv, RhX86State *state)
 }
 
 /* A guest that counted at another rate keeps it where the host can scale; else only a tiny difference passes. */
-static bool store_tsc_rate(RhKvmVcpu *kv, const RhX86State *state, GError **err)
+static bool set_tsc_rate(RhKvmVcpu *kv, uint32_t khz, GError **err)
 {
-    int host = state->tsc_khz && rh_kvm_cap(kv->kvm, KVM_CAP_GET_TSC_KHZ) ? ioctl(kv->fd, KVM_GET_TSC_KHZ) : 0;
-    uint32_t tolerance = host / 4000;   /* 250 ppm, what clock synchronisation of guests bears */
+    int host = khz && rh_kvm_cap(kv->kvm, KVM_CAP_GET_TSC_KHZ) ? ioctl(kv->fd, KVM_GET_TSC_KHZ) : 0;
+    int64_t tolerance = host / 4000;    /* 250 ppm, what clock synchronisation of guests bears */
 
-    if (host <= 0 || (uint32_t)host == state->tsc_khz ||
-        ioctl(kv->fd, KVM_SET_TSC_KHZ, (unsigned long)state->tsc_khz) == 0 ||
-        (uint32_t)ABS((int64_t)host - (int64_t)state->tsc_khz) <= tolerance) {
+    if (host <= 0 || (uint32_t)host == khz || ioctl(kv->fd, KVM_SET_TSC_KHZ, (unsigned long)khz) == 0 ||
+        ABS((int64_t)host - (int64_t)khz) <= tolerance) {
         return true;
     }
-    return rh_fail(err, "The guest's TSC runs at %u kHz, the host's at %d, and KVM cannot scale it",
-                   state->tsc_khz, host);
+    return rh_fail(err, "The guest's TSC shall run at %u kHz, the host's runs at %d, and KVM cannot scale it",
+                   khz, host);
 }
 
 bool rh_kvm_fetch(RhVcpu *vcpu, GError **err)
@@ -458,7 +457,7 @@ bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
     if (!is_reset) {
         rh_kvm_memory_go_live(kv->kvm);     /* clocks in MSRs are pages of guest memory */
     }
-    return (is_reset || store_tsc_rate(kv, state, err)) && store_sregs(kv, state, err) &&
+    return (is_reset || set_tsc_rate(kv, state->tsc_khz, err)) && store_sregs(kv, state, err) &&
            store_regs(kv, state, err) && store_xcr0(kv, state, err) && store_xsave(kv, state, err) &&
            rh_kvm_store_msrs(kv, state, is_reset, err) && store_debug(kv, state, err) &&
            store_events(kv, state, err) && store_lapic(kv, state, err) &&
@@ -482,8 +481,31 @@ void rh_kvm_arch_close(RhKvm *kvm)
     rh_kvm_msrs_close(kvm);
 }
 
+/* IA32_MCG_CAP, SDM vol. 3 §16.3.1.1 */
+#define MCG_CTL_P  (UINT64_C(1) << 8)
+#define MCG_SER_P  (UINT64_C(1) << 24)
+
+static void set_up_mce(RhKvmVcpu *kv)
+{
+    uint64_t supported = 0;
+    uint64_t wanted;
+
+    if (!rh_kvm_has_mca(kv) || ioctl(kv->kvm->dev_fd, KVM_X86_GET_MCE_CAP_SUPPORTED, &supported) < 0) {
+        return;
+    }
+    /* Refused: the vCPU keeps the banks that the kernel gave it. */
+    wanted = RH_KVM_MCE_BANKS | ((MCG_CTL_P | MCG_SER_P) & supported);
+    ioctl(kv->fd, KVM_X86_SETUP_MCE, &wanted);
+}
+
 bool rh_kvm_arch_vcpu_init(RhKvmVcpu *kv, GError **err)
 {
     kv->mp_state = RH_MP_UNINITIALIZED;
-    return rh_kvm_cpuid_set(kv, err);
+    if (!rh_kvm_cpuid_set(kv, err)) {
+        return false;
+    }
+    if (kv->is_fresh) {
+        set_up_mce(kv);
+    }
+    return set_tsc_rate(kv, rh_x86_vcpu(kv->vcpu)->tsc_khz, err);
 }
