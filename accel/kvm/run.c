@@ -79,6 +79,27 @@ static RhRunResult explained(RhKvmVcpu *kv)
     return RH_RUN_FAILED;
 }
 
+/*
+ * Kernels restart a PC by int3 with an empty interrupt table. Where KVM interprets guest kernels it has no int3, but what
+ * would come of it is clear: a breakpoint beyond the table's limit, then #GP and #DF, which lie farther still.
+ */
+static bool is_triple_fault(RhKvmVcpu *kv)
+{
+    enum { INT3 = 0xcc, BREAKPOINT = 3 };
+    const struct kvm_run *run = kv->run;
+    struct kvm_sregs sregs;
+    unsigned gate_size;
+
+    if (run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || run->internal.ndata < 3 ||
+        !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) ||
+        run->emulation_failure.insn_size < 1 || run->emulation_failure.insn_bytes[0] != INT3 ||
+        ioctl(kv->fd, KVM_GET_SREGS, &sregs) < 0 || !(sregs.cr0 & RH_CR0_PE)) {
+        return false;
+    }
+    gate_size = sregs.efer & RH_EFER_LMA ? 16 : 8;
+    return sregs.idt.limit < (BREAKPOINT + 1) * gate_size - 1;
+}
+
 static RhRunResult do_system_event(RhKvmVcpu *kv)
 {
     switch (kv->run->system_event.type) {
@@ -178,6 +199,9 @@ static bool do_rare_exit(RhKvmVcpu *kv, RhRunResult *ret)
         return true;
     case KVM_EXIT_SHUTDOWN:
         *ret = RH_RUN_RESET;
+        return false;
+    case KVM_EXIT_INTERNAL_ERROR:
+        *ret = is_triple_fault(kv) ? RH_RUN_RESET : explained(kv);
         return false;
     case KVM_EXIT_SYSTEM_EVENT:
         *ret = do_system_event(kv);

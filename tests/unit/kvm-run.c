@@ -93,17 +93,11 @@ static void test_string_io(void)
 }
 
 /* Protected mode without an interrupt table: an exception has nowhere to go, nor has the fault that follows. */
-static void test_triple_fault(void)
+static void check_triple_fault(const uint8_t *code, size_t len)
 {
-    static const uint8_t code[] = { 0x0f, 0x0b };       /* ud2 */
-    Guest *guest;
-    RhX86State *state;
+    Guest *guest = guest_new(RH_IRQCHIP_OFF, code, len);
+    RhX86State *state = &guest->cpu.state;
 
-    if (!guest_have_kvm()) {
-        return;
-    }
-    guest = NEW_GUEST(RH_IRQCHIP_OFF, code);
-    state = &guest->cpu.state;
     state->cr0 |= RH_CR0_PE;
     state->idt.limit = 0;
     state->seg[RH_CS] = (RhX86Segment){ .selector = 8, .limit = UINT32_MAX,
@@ -111,6 +105,18 @@ static void test_triple_fault(void)
     guest_store(guest);
     g_assert_cmpint(guest_run(guest), ==, RH_RUN_RESET);
     guest_free(guest);
+}
+
+static void test_triple_fault(void)
+{
+    static const uint8_t ud2[] = { 0x0f, 0x0b };
+    static const uint8_t int3[] = { 0xcc };
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    check_triple_fault(ud2, sizeof(ud2));
+    check_triple_fault(int3, sizeof(int3));
 }
 
 static void test_rom(void)
