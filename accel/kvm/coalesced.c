@@ -2,9 +2,9 @@
  * Coalesced writes: KVM keeps writes to certain addresses in a ring instead of exiting; they are
  * carried out here, in order, before any exit that a device could notice.
  *
- * The ring is one for the whole VM and is seen through the shared pages of each vCPU. Its consumer end
- * belongs to the machine lock: a device callback that runs from here may take the lock again in the
- * dispatcher, and a leaf lock would be held across it.
+ * The ring is one for the whole VM and is seen through the shared pages of each vCPU. Its consumer
+ * end belongs to the machine lock: a device callback that runs from here may take the lock again in
+ * the dispatcher, and a leaf lock would be held across it.
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_(UN)REGISTER_COALESCED_MMIO.
  */
@@ -30,7 +30,8 @@ void rh_kvm_coalesce(RhKvm *kvm, const RhRange *range, bool is_port, bool is_on)
 
     if (rh_kvm_cap(kvm, is_port ? KVM_CAP_COALESCED_PIO : KVM_CAP_COALESCED_MMIO)) {
         /* Refused (no room): such writes exit, which is the same but slower. */
-        ioctl(kvm->vm_fd, is_on ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO, &zone);
+        ioctl(kvm->vm_fd, is_on ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO,
+              &zone);
     }
 }
 

@@ -52,30 +52,36 @@ static size_t insn_bytes(RhKvmVcpu *kv, const RhX86State *state, uint8_t insn[MA
     if (ioctl(kv->fd, KVM_TRANSLATE, &translation) < 0 || !translation.valid) {
         return 0;
     }
-    return rh_space_read(kv->vcpu->vm->memory, translation.physical_address, insn, len) == RH_MEM_OK ? len
-                                                                                                     : 0;
+    return rh_space_read(kv->vcpu->vm->memory, translation.physical_address, insn, len) == RH_MEM_OK
+               ? len
+               : 0;
 }
 
 static void tell_reason(GString *out, const RhKvmVcpu *kv)
 {
     const struct kvm_run *run = kv->run;
 
-    g_string_append_printf(out, "KVM: vCPU %u cannot go on: exit %u (%s)", kv->vcpu->index, run->exit_reason,
+    g_string_append_printf(out, "KVM: vCPU %u cannot go on: exit %u (%s)", kv->vcpu->index,
+                           run->exit_reason,
                            name_in(reason_names, RH_COUNT(reason_names), run->exit_reason));
     switch (run->exit_reason) {
     case KVM_EXIT_INTERNAL_ERROR:
-        g_string_append_printf(out, ", suberror %u (%s)", run->internal.suberror,
-                               name_in(suberror_names, RH_COUNT(suberror_names), run->internal.suberror));
+        g_string_append_printf(
+            out, ", suberror %u (%s)", run->internal.suberror,
+            name_in(suberror_names, RH_COUNT(suberror_names), run->internal.suberror));
         for (uint32_t i = 0; i < MIN(run->internal.ndata, RH_COUNT(run->internal.data)); i++) {
-            g_string_append_printf(out, "%s%" PRIx64, i ? " " : "\nextra data: ", (uint64_t)run->internal.data[i]);
+            g_string_append_printf(out, "%s%" PRIx64,
+                                   i ? " " : "\nextra data: ", (uint64_t)run->internal.data[i]);
         }
         break;
     case KVM_EXIT_FAIL_ENTRY:
         g_string_append_printf(out, ", hardware reason 0x%" PRIx64 " on host CPU %u",
-                               (uint64_t)run->fail_entry.hardware_entry_failure_reason, run->fail_entry.cpu);
+                               (uint64_t)run->fail_entry.hardware_entry_failure_reason,
+                               run->fail_entry.cpu);
         break;
     case KVM_EXIT_UNKNOWN:
-        g_string_append_printf(out, ", hardware reason 0x%" PRIx64, (uint64_t)run->hw.hardware_exit_reason);
+        g_string_append_printf(out, ", hardware reason 0x%" PRIx64,
+                               (uint64_t)run->hw.hardware_exit_reason);
         break;
     case KVM_EXIT_SYSTEM_EVENT:
         g_string_append_printf(out, ", event %u", run->system_event.type);
@@ -102,8 +108,11 @@ static void tell_insn(GString *out, RhKvmVcpu *kv, const RhX86State *state)
         kv->run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || !name) {
         return;
     }
-    g_string_append_printf(out, "This is %s, which KVM does not emulate. A host whose KVM interprets guest kernels "
-                           "(KVM backed by PVM) cannot run it there", name);
+    g_string_append_printf(
+        out,
+        "This is %s, which KVM does not emulate. A host whose KVM interprets guest kernels "
+        "(KVM backed by PVM) cannot run it there",
+        name);
     if (flag) {
         g_string_append_printf(out, "; try -cpu with -%s (as in -cpu host,-%s)\n", flag, flag);
     } else {

@@ -1,8 +1,9 @@
 /*
- * Interrupt chips in the kernel: 8259s, I/O APIC, local APICs and PIT (on), local APICs alone (split),
- * or none (off), and interrupt lines into them.
+ * Interrupt chips in the kernel: 8259s, I/O APIC, local APICs and PIT (on), local APICs alone
+ * (split), or none (off), and interrupt lines into them.
  *
- * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP. Lock: the machine lock.
+ * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP. Lock: the
+ * machine lock.
  */
 #include "accel/kvm.h"
 
@@ -13,7 +14,8 @@
 
 static bool make_full(RhKvm *kvm, bool has_pit, GError **err)
 {
-    /* Port 0x61 belongs to the timer: kernels calibrate their clocks there, in a loop that should not exit. */
+    /* Port 0x61 belongs to the timer: kernels calibrate their clocks there, in a loop that should
+     * not exit. */
     struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
     if (!rh_kvm_cap(kvm, KVM_CAP_IRQCHIP) || !rh_kvm_cap(kvm, KVM_CAP_IRQ_ROUTING)) {
@@ -37,8 +39,9 @@ static bool make_split(RhKvm *kvm, GError **err)
     int result;
 
     if (!rh_kvm_cap(kvm, KVM_CAP_SPLIT_IRQCHIP)) {
-        return rh_fail_class(err, RH_ERROR_KVM_MISSING_CAP,
-                             "The host's KVM lacks KVM_CAP_SPLIT_IRQCHIP, use kernel-irqchip=on or off");
+        return rh_fail_class(
+            err, RH_ERROR_KVM_MISSING_CAP,
+            "The host's KVM lacks KVM_CAP_SPLIT_IRQCHIP, use kernel-irqchip=on or off");
     }
     result = rh_kvm_enable_cap(kvm, KVM_CAP_SPLIT_IRQCHIP, NR_IOAPIC_PINS);
     if (result < 0) {

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 
 #define API_VERSION 12
-/* Where the kernel may keep pages of its own on old Intel hosts; firmware reserves these four in its memory map. */
+/* Where the kernel may keep pages of its own on old Intel hosts; firmware reserves these four in
+ * its memory map. */
 #define IDENTITY_MAP_ADDR UINT64_C(0xfeffc000)
 #define TSS_ADDR          UINT64_C(0xfeffd000)
 
@@ -26,7 +27,8 @@ static bool fail_denied(const char *path, GError **err)
         group = getgrgid(st.st_gid);
     }
     if (group) {
-        rh_hint(err, "Add yourself to the group '%s': sudo usermod -a -G %s $USER, then log in again",
+        rh_hint(err,
+                "Add yourself to the group '%s': sudo usermod -a -G %s $USER, then log in again",
                 group->gr_name, group->gr_name);
     } else {
         rh_hint(err, "Only its owner may use %s; ask whoever administers this host", path);
@@ -42,12 +44,14 @@ static bool fail_open(const char *path, int error, GError **err)
         return fail_denied(path, err);
     case ENOENT:
         rh_fail(err, "Could not access KVM: there is no %s", path);
-        rh_hint(err, "Load the kernel module (sudo modprobe kvm_intel or kvm_amd), switch virtualisation on in the "
-                "firmware, or, inside a virtual machine or container, have it passed in");
+        rh_hint(err, "Load the kernel module (sudo modprobe kvm_intel or kvm_amd), switch "
+                     "virtualisation on in the firmware, or, inside a virtual machine or "
+                     "container, have it passed in");
         return false;
     case ENODEV:
     case ENXIO:
-        rh_fail(err, "Could not access KVM: %s is there, but no KVM module answers behind it", path);
+        rh_fail(err, "Could not access KVM: %s is there, but no KVM module answers behind it",
+                path);
         rh_hint(err, "Load the kernel module: sudo modprobe kvm_intel, or kvm_amd");
         return false;
     default:
@@ -69,7 +73,8 @@ static bool open_device(RhKvm *kvm, GError **err)
         return rh_fail(err, "%s is not KVM", path);
     }
     if (version != API_VERSION) {
-        return rh_fail(err, "%s speaks version %d of the KVM API, must be %d", path, version, API_VERSION);
+        return rh_fail(err, "%s speaks version %d of the KVM API, must be %d", path, version,
+                       API_VERSION);
     }
     return true;
 }
@@ -186,7 +191,8 @@ static bool refuse_notify(RhObject *obj, const RhProp *prop, json_object *value,
     if (g_strcmp0(text, "disable") == 0) {
         return true;
     }
-    return rh_fail(err, "Property 'kvm-accel.%s' does not support '%s' yet, must be 'disable'", prop->name, text);
+    return rh_fail(err, "Property 'kvm-accel.%s' does not support '%s' yet, must be 'disable'",
+                   prop->name, text);
 }
 
 static bool refuse_eager_split(RhObject *obj, const RhProp *prop, json_object *value, GError **err)

@@ -1,13 +1,13 @@
 /*
  * Memory slots: the flat view of guest memory, told to KVM.
  *
- * Changes are collected from begin to commit; then the slots that are wanted are compared with those
- * there are. One range of the view is one slot: adjacent ranges are not merged, so that switching one
- * of the small ranges of PAM registers does not take the large ones around it apart.
+ * Changes are collected from begin to commit; then the slots that are wanted are compared with
+ * those there are. One range of the view is one slot: adjacent ranges are not merged, so that
+ * switching one of the small ranges of PAM registers does not take the large ones around it apart.
  *
- * Before the guest runs for the first time nothing is told at all: while a machine is put together its map
- * changes with every device, and the kernel makes a slot wait some milliseconds for the interrupt chips and
- * doorbells that were made just before.
+ * Before the guest runs for the first time nothing is told at all: while a machine is put together
+ * its map changes with every device, and the kernel makes a slot wait some milliseconds for the
+ * interrupt chips and doorbells that were made just before.
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_SET_USER_MEMORY_REGION. Lock: the machine lock.
  */
@@ -59,8 +59,8 @@ static guint find_slot(const GArray *slots, uint64_t start)
 }
 
 /*
- * The whole pages of a range that KVM can map. The rest of it, and ranges whose host address differs from the
- * guest's within a page, is reached by exits: the dispatcher serves RAM as well.
+ * The whole pages of a range that KVM can map. The rest of it, and ranges whose host address
+ * differs from the guest's within a page, is reached by exits: the dispatcher serves RAM as well.
  */
 static bool slot_of_range(const RhKvmMemory *memory, const RhFlatRange *range, Slot *ret)
 {
@@ -98,8 +98,8 @@ static void drop_slot(RhKvmMemory *memory, guint at)
     Slot *slot = &g_array_index(memory->slots, Slot, at);
 
     if (!set_slot(memory, slot, 0)) {
-        g_printerr("warning: KVM does not give back its memory slot at 0x%" PRIx64 ": %s\n", slot->start,
-                   g_strerror(errno));
+        g_printerr("warning: KVM does not give back its memory slot at 0x%" PRIx64 ": %s\n",
+                   slot->start, g_strerror(errno));
     }
     g_array_append_val(memory->free_ids, slot->id);
     g_array_remove_index(memory->slots, at);
@@ -120,7 +120,8 @@ static bool take_id(RhKvmMemory *memory, uint32_t *ret_id)
 static void warn_no_slot(RhKvmMemory *memory, const Slot *slot, const char *why)
 {
     if (!memory->is_warned) {
-        g_printerr("warning: Guest memory 0x%" PRIx64 " to 0x%" PRIx64 " is not mapped by KVM and will be slow: %s\n",
+        g_printerr("warning: Guest memory 0x%" PRIx64 " to 0x%" PRIx64
+                   " is not mapped by KVM and will be slow: %s\n",
                    slot->start, slot->start + slot->len - 1, why);
     }
     memory->is_warned = true;
@@ -162,7 +163,8 @@ static bool overlaps_any(const GArray *slots, const Slot *slot)
            (at > 0 && slot_at[-1].start + slot_at[-1].len > slot->start);
 }
 
-/* Whether a slot must go whose memory, at least in part, comes back in another: no vCPU may see the hole. */
+/* Whether a slot must go whose memory, at least in part, comes back in another: no vCPU may see the
+ * hole. */
 static bool leaves_hole(const RhKvmMemory *memory)
 {
     for (guint i = 0; i < memory->slots->len; i++) {
@@ -200,7 +202,8 @@ static void memory_remove(RhSpaceListener *listener, const RhFlatRange *range)
     if (!slot_of_range(memory, range, &slot)) {
         return;
     }
-    /* A range that takes this one's place may have been added first: host and length tell them apart. */
+    /* A range that takes this one's place may have been added first: host and length tell them
+     * apart. */
     for (guint i = find_slot(memory->wanted, slot.start); i < memory->wanted->len; i++) {
         const Slot *found = &g_array_index(memory->wanted, Slot, i);
 

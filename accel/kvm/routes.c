@@ -1,12 +1,13 @@
 /*
  * The table of interrupt routes: GSI number -> chip pin, or message. GSIs below 24 are those of the
- * board's I/O APIC (an 8259 pin as well below 16); higher ones are handed out to messages of devices, each with
- * an irqfd.
+ * board's I/O APIC (an 8259 pin as well below 16); higher ones are handed out to messages of
+ * devices, each with an irqfd.
  *
- * With a split irqchip the lower 24 are messages, too: those that our I/O APIC has in its redirection table, so
- * that KVM knows for which vectors the end of an interrupt must be told.
+ * With a split irqchip the lower 24 are messages, too: those that our I/O APIC has in its
+ * redirection table, so that KVM knows for which vectors the end of an interrupt must be told.
  *
- * Spec: Documentation/virt/kvm/api.rst, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_SIGNAL_MSI. Lock: the machine lock.
+ * Spec: Documentation/virt/kvm/api.rst, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_SIGNAL_MSI. Lock: the
+ * machine lock.
  */
 #include "accel/kvm.h"
 
@@ -40,7 +41,8 @@ static void add_pin(RhKvmRoutes *routes, uint32_t gsi, uint32_t chip, uint32_t p
     add_entry(routes, &entry);
 }
 
-/* The PC wiring: ISA interrupts reach both chips; interrupt 0 is pin 2 of the I/O APIC, the cascade none. */
+/* The PC wiring: ISA interrupts reach both chips; interrupt 0 is pin 2 of the I/O APIC, the cascade
+ * none. */
 static void add_pins(RhKvmRoutes *routes)
 {
     for (uint32_t gsi = 0; gsi < 2 * NR_PIC_PINS; gsi++) {
@@ -65,7 +67,8 @@ static bool commit(RhKvm *kvm, GError **err)
     table->nr = entries->len;
     memcpy(table->entries, entries->data, bytes);
     if (ioctl(kvm->vm_fd, KVM_SET_GSI_ROUTING, table) < 0) {
-        return rh_fail_errno(err, errno, "KVM refused a table of %u interrupt routes", entries->len);
+        return rh_fail_errno(err, errno, "KVM refused a table of %u interrupt routes",
+                             entries->len);
     }
     return true;
 }
@@ -164,7 +167,8 @@ bool rh_kvm_bind_route(RhAccel *accel, RhIrqRoute *route, GError **err)
     int result;
 
     if (!kvm->routes || !rh_kvm_cap(kvm, KVM_CAP_IRQFD)) {
-        return rh_fail_class(err, RH_ERROR_KVM_MISSING_CAP, "KVM does not take interrupts by eventfd here");
+        return rh_fail_class(err, RH_ERROR_KVM_MISSING_CAP,
+                             "KVM does not take interrupts by eventfd here");
     }
     if (!take_gsi(kvm->routes, &entry.gsi, err)) {
         return false;
@@ -187,10 +191,12 @@ bool rh_kvm_bind_route(RhAccel *accel, RhIrqRoute *route, GError **err)
 void rh_kvm_update_route(RhAccel *accel, RhIrqRoute *route)
 {
     RhKvm *kvm = rh_kvm(accel);
-    struct kvm_irq_routing_entry *entry = find_entry(kvm->routes, (uint32_t)route->gsi);
+    struct kvm_irq_routing_entry *entry =
+        kvm->routes && route->gsi >= NR_PINS ? find_entry(kvm->routes, (uint32_t)route->gsi) : NULL;
 
-    if (entry && (entry->u.msi.data != route->data || entry->u.msi.address_lo != (uint32_t)route->address ||
-                  entry->u.msi.address_hi != (uint32_t)(route->address >> 32))) {
+    if (entry &&
+        (entry->u.msi.data != route->data || entry->u.msi.address_lo != (uint32_t)route->address ||
+         entry->u.msi.address_hi != (uint32_t)(route->address >> 32))) {
         fill_message(entry, route->address, route->data);
         commit(kvm, NULL);      /* a table of the same length that KVM took before */
     }
@@ -204,11 +210,13 @@ void rh_kvm_unbind_route(RhAccel *accel, RhIrqRoute *route)
         return;
     }
     set_irqfd(kvm, route, KVM_IRQFD_FLAG_DEASSIGN);
-    /* The entry leaves the kernel's table with the next change: without an irqfd nothing asks for it. */
+    /* The entry leaves the kernel's table with the next change: without an irqfd nothing asks for
+     * it. */
     give_back(kvm, route);
 }
 
-void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked)
+void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data,
+                           bool is_masked)
 {
     RhKvm *kvm = rh_kvm(accel);
     struct kvm_irq_routing_entry entry = { .gsi = pin };

@@ -80,8 +80,9 @@ static RhRunResult explained(RhKvmVcpu *kv)
 }
 
 /*
- * Kernels restart a PC by int3 with an empty interrupt table. Where KVM interprets guest kernels it has no int3, but what
- * would come of it is clear: a breakpoint beyond the table's limit, then #GP and #DF, which lie farther still.
+ * Kernels restart a PC by int3 with an empty interrupt table. Where KVM interprets guest kernels it
+ * has no int3, but what would come of it is clear: a breakpoint beyond the table's limit, then #GP
+ * and #DF, which lie farther still.
  */
 static bool is_triple_fault(RhKvmVcpu *kv)
 {
@@ -116,7 +117,7 @@ static RhRunResult run_failed(RhKvmVcpu *kv, int error)
     case EINTR:
         rh_kvm_take_kick(kv);
         return RH_RUN_AGAIN;
-    case EAGAIN:        /* uninitialised application processor was woken: look for work, then wait on */
+    case EAGAIN: /* uninitialised application processor was woken: look for work, then wait on */
         return RH_RUN_AGAIN;
     default:
         kv->run->exit_reason = KVM_EXIT_UNKNOWN;
@@ -152,11 +153,13 @@ static void inject(RhKvmVcpu *kv)
     run->request_interrupt_window = __atomic_load_n(&kv->intr, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* hlt: KVM forgets it once it told us, so it is kept here until an interrupt that can be taken comes. */
+/* hlt: KVM forgets it once it told us, so it is kept here until an interrupt that can be taken
+ * comes. */
 static bool may_sleep(const RhKvmVcpu *kv)
 {
     return kv->mp_state != RH_MP_RUNNABLE &&
-           !(kv->mp_state == RH_MP_HALTED && __atomic_load_n(&kv->intr, __ATOMIC_ACQUIRE) && kv->run->if_flag);
+           !(kv->mp_state == RH_MP_HALTED && __atomic_load_n(&kv->intr, __ATOMIC_ACQUIRE) &&
+             kv->run->if_flag);
 }
 
 /* --- the loop --- */
@@ -273,7 +276,7 @@ void rh_kvm_vcpu_interrupt(RhVcpu *vcpu, int request, int level)
         __atomic_store_n(&kv->nmi, level != 0, __ATOMIC_RELEASE);
         break;
     default:
-        return;                         /* SMI: no KVM_CAP_X86_SMM; INIT: the APIC changes the state itself */
+        return; /* SMI: no system management mode; INIT: the APIC changes the state itself */
     }
     if (level) {
         rh_vcpu_kick(vcpu);

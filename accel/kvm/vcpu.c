@@ -2,9 +2,9 @@
  * vCPUs of KVM: making, parking, and kicking them out of KVM_RUN.
  *
  * The kick is a signal that is blocked everywhere but inside KVM_RUN (KVM_SET_SIGNAL_MASK swaps the
- * mask atomically), so that it interrupts KVM_RUN alone, and one that comes just before is not lost: it
- * stays pending and KVM_RUN returns at once. immediate_exit says the same without a signal for the time
- * before KVM_RUN looks at signals.
+ * mask atomically), so that it interrupts KVM_RUN alone, and one that comes just before is not
+ * lost: it stays pending and KVM_RUN returns at once. immediate_exit says the same without a signal
+ * for the time before KVM_RUN looks at signals.
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_VCPU, KVM_SET_SIGNAL_MASK.
  */
@@ -24,7 +24,8 @@ static int kick_signal(void)
 
 static void on_kick(int signal)
 {
-    /* Never runs but in the moment in which a thread ends; there so that the signal does not kill us. */
+    /* Never runs but in the moment in which a thread ends; there so that the signal does not kill
+     * us. */
 }
 
 static bool set_signals(RhKvmVcpu *kv, GError **err)
@@ -44,12 +45,14 @@ static bool set_signals(RhKvmVcpu *kv, GError **err)
     sigdelset(&blocked, kick_signal());
     memcpy(mask.head.sigset, &blocked, KERNEL_SIGSET_BYTES);
     if (ioctl(kv->fd, KVM_SET_SIGNAL_MASK, &mask) < 0) {
-        return rh_fail_errno(err, errno, "Could not set the signal mask of vCPU %u", kv->vcpu->index);
+        return rh_fail_errno(err, errno, "Could not set the signal mask of vCPU %u",
+                             kv->vcpu->index);
     }
     return true;
 }
 
-/* A vCPU of that APIC id which was unplugged before: KVM has no way to end one, nor to make it twice. */
+/* A vCPU of that APIC id which was unplugged before: KVM has no way to end one, nor to make it
+ * twice. */
 static RhKvmVcpu *unpark(RhKvm *kvm, uint64_t arch_id)
 {
     RhKvmVcpu *found = NULL;
@@ -74,11 +77,13 @@ static bool check_count(RhKvm *kvm, const RhVcpu *vcpu, GError **err)
 
     max = max ? max : 4;
     if (vcpu->index >= max) {
-        return rh_fail(err, "vCPU %u is one too many: the host's KVM has %u at most", vcpu->index, max);
+        return rh_fail(err, "vCPU %u is one too many: the host's KVM has %u at most", vcpu->index,
+                       max);
     }
     if (vcpu->arch_id >= MAX(max_id, max)) {
-        return rh_fail(err, "APIC id %" PRIu64 " of vCPU %u is too large: the host's KVM has ids below %u",
-                       vcpu->arch_id, vcpu->index, MAX(max_id, max));
+        return rh_fail(
+            err, "APIC id %" PRIu64 " of vCPU %u is too large: the host's KVM has ids below %u",
+            vcpu->arch_id, vcpu->index, MAX(max_id, max));
     }
     return true;
 }
@@ -90,7 +95,8 @@ static RhKvmVcpu *create(RhKvm *kvm, const RhVcpu *vcpu, GError **err)
     void *run;
 
     if (fd < 0) {
-        rh_fail_errno(err, errno, "KVM could not make vCPU %u (APIC id %" PRIu64 ")", vcpu->index, vcpu->arch_id);
+        rh_fail_errno(err, errno, "KVM could not make vCPU %u (APIC id %" PRIu64 ")", vcpu->index,
+                      vcpu->arch_id);
         return NULL;
     }
     run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -177,7 +183,8 @@ void rh_kvm_vcpu_free(RhKvmVcpu *kv)
 
 void rh_kvm_kick(RhKvmVcpu *kv)
 {
-    /* Pairs with the store in rh_kvm_take_kick: either the vCPU sees our caller's request after it, or we signal. */
+    /* Pairs with the store in rh_kvm_take_kick: either the vCPU sees our caller's request after it,
+     * or we signal. */
     if (__atomic_exchange_n(&kv->is_kicked, true, __ATOMIC_SEQ_CST)) {
         return;
     }

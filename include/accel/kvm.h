@@ -19,7 +19,8 @@ typedef struct RhKvmCpuid RhKvmCpuid;
 
 #define RH_TYPE_KVM_ACCEL RH_ACCEL_NAME("kvm")
 
-#define RH_KVM_IRQCHIP_AUTO 3    /* value of irqchip_asked beyond RhIrqchip: whatever the board wants */
+/* A value of irqchip_asked beyond RhIrqchip: whatever the board wants */
+#define RH_KVM_IRQCHIP_AUTO 3
 
 #define RH_KVM_MCE_BANKS 10      /* machine check banks of a vCPU */
 
@@ -82,7 +83,8 @@ static inline RhKvmVcpu *rh_kvm_vcpu(RhVcpu *vcpu)
 }
 
 /* caps.c */
-/** rh_kvm_caps_read - look up every capability of the table; false and @err when one that is needed is missing */
+/** rh_kvm_caps_read - look up every capability of the table; false and @err when one that is needed
+ * is missing */
 bool rh_kvm_caps_read(RhKvm *kvm, GError **err);
 /** rh_kvm_cap - value of KVM_CAP_* @cap, which is in the table; 0: missing */
 int rh_kvm_cap(const RhKvm *kvm, unsigned cap);
@@ -92,7 +94,8 @@ int rh_kvm_enable_cap(RhKvm *kvm, unsigned cap, uint64_t arg);
 /* memory.c, ports.c, ioevent.c, coalesced.c: begin after the VM is there, end before it goes */
 void rh_kvm_memory_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_memory_end(RhKvm *kvm, RhSpace *space);
-/** rh_kvm_memory_go_live - tell the kernel of guest memory, if that was not done yet: a vCPU or its state needs it. Any thread. */
+/** rh_kvm_memory_go_live - tell the kernel of guest memory, if that was not done yet: a vCPU or its
+ * state needs it. Any thread. */
 void rh_kvm_memory_go_live(RhKvm *kvm);
 void rh_kvm_ports_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_ports_end(RhKvm *kvm, RhSpace *space);
@@ -107,7 +110,8 @@ static inline bool rh_kvm_must_drain(const RhKvm *kvm)
 {
     const struct kvm_coalesced_mmio_ring *ring = kvm->ring;
 
-    return ring && *(volatile const uint32_t *)&ring->first != *(volatile const uint32_t *)&ring->last;
+    return ring &&
+           *(volatile const uint32_t *)&ring->first != *(volatile const uint32_t *)&ring->last;
 }
 
 /* gate.c */
@@ -116,7 +120,7 @@ void rh_kvm_gate_fini(RhKvmGate *gate);
 /** rh_kvm_gate_close - returns when no vCPU is in KVM_RUN; none enters until open. Machine lock. */
 void rh_kvm_gate_close(RhKvmGate *gate);
 void rh_kvm_gate_open(RhKvmGate *gate);
-/** rh_kvm_gate_wait, rh_kvm_gate_left - slow paths of run.c around KVM_RUN when the gate is closed */
+/** rh_kvm_gate_wait, rh_kvm_gate_left - slow paths of run.c around a closed gate */
 void rh_kvm_gate_wait(RhKvmVcpu *kv);
 void rh_kvm_gate_left(RhKvmVcpu *kv);
 
@@ -129,7 +133,8 @@ void rh_kvm_routes_end(RhKvm *kvm);
 bool rh_kvm_bind_route(RhAccel *accel, RhIrqRoute *route, GError **err);
 void rh_kvm_update_route(RhAccel *accel, RhIrqRoute *route);
 void rh_kvm_unbind_route(RhAccel *accel, RhIrqRoute *route);
-void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
+void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data,
+                           bool is_masked);
 
 /* vcpu.c, run.c */
 bool rh_kvm_vcpu_init(RhVcpu *vcpu, GError **err);
@@ -137,16 +142,18 @@ void rh_kvm_vcpu_fini(RhVcpu *vcpu);
 void rh_kvm_vcpu_free(RhKvmVcpu *kv);       /* for good: with the VM */
 void rh_kvm_vcpu_kick(RhVcpu *vcpu);
 void rh_kvm_kick(RhKvmVcpu *kv);
-/** rh_kvm_take_kick - after KVM_RUN was interrupted: forget the kick, so that the next one signals again */
+/** rh_kvm_take_kick - after KVM_RUN was interrupted: forget the kick, so that the next one signals
+ * again */
 void rh_kvm_take_kick(RhKvmVcpu *kv);
 void rh_kvm_vcpu_interrupt(RhVcpu *vcpu, int request, int level);
 RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu);
 
 /* explain.c */
-/** rh_kvm_explain - what is to be said of the exit in kv->run that cannot be handled; g_free it. On the vCPU's thread. */
+/** rh_kvm_explain - what is to be said of the exit in kv->run that cannot be handled; g_free it. On
+ * the vCPU's thread. */
 char *rh_kvm_explain(RhKvmVcpu *kv);
-/** rh_kvm_lacking_insn - what an interpreting KVM lacks, if @insn is such an instruction; *@ret_flag the CPU flag that
- * hides it from guests, or NULL. NULL: not one of the known ones. */
+/** rh_kvm_lacking_insn - what an interpreting KVM lacks, if @insn is such an instruction;
+ * *@ret_flag the CPU flag that hides it from guests, or NULL. NULL: not one of the known ones. */
 const char *rh_kvm_lacking_insn(const uint8_t *insn, size_t len, const char **ret_flag);
 
 /* target/i386/kvm: what is particular to x86 */
@@ -163,7 +170,7 @@ struct RhX86State;
 bool rh_kvm_msrs_open(RhKvm *kvm, GError **err);
 void rh_kvm_msrs_close(RhKvm *kvm);
 bool rh_kvm_fetch_msrs(RhKvmVcpu *kv, struct RhX86State *state, GError **err);
-/** rh_kvm_store_msrs - @is_reset: those without a field go to what they were when the vCPU was made */
+/** rh_kvm_store_msrs - @is_reset: those without a field go to what they were when made */
 bool rh_kvm_store_msrs(RhKvmVcpu *kv, const struct RhX86State *state, bool is_reset, GError **err);
 /** rh_kvm_store_deadline - the TSC deadline, which counts only once the local APIC is set */
 bool rh_kvm_store_deadline(RhKvmVcpu *kv, const struct RhX86State *state, GError **err);

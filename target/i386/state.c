@@ -122,7 +122,7 @@ void rh_x86_state_set_apic(RhX86State *state, uint32_t apic_id, bool is_bsp)
 {
     rh_st32(state->lapic + 0x20, apic_id << 24);
     if (is_bsp) {
-        /* Virtual wire: the 8259 reaches the boot processor before anyone programs its local APIC. */
+        /* Virtual wire: the 8259 reaches the boot processor until it programs its local APIC. */
         rh_st32(state->lapic + 0x350, 0x700);
         state->apic_base |= RH_APIC_BASE_BSP;
         state->mp_state = RH_MP_RUNNABLE;
@@ -166,11 +166,15 @@ static void dump_segment(GString *out, const char *name, const RhX86Segment *seg
 
 void rh_x86_state_dump(const RhX86State *state, GString *out)
 {
-    static const char *const gpr_names[] = { "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
-                                             "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15" };
+    static const char *const gpr_names[] = {
+        "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+        "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"
+    };
     static const char *const seg_names[] = { "ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR" };
     /* The order in which people read them, not that of the encodings */
-    static const uint8_t order[] = { RH_RAX, RH_RBX, RH_RCX, RH_RDX, RH_RSI, RH_RDI, RH_RBP, RH_RSP };
+    static const uint8_t order[] = {
+        RH_RAX, RH_RBX, RH_RCX, RH_RDX, RH_RSI, RH_RDI, RH_RBP, RH_RSP
+    };
 
     for (unsigned i = 0; i < RH_NR_GPR; i++) {
         unsigned n = i < RH_COUNT(order) ? order[i] : i;

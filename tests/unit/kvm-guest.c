@@ -47,8 +47,12 @@ static void write_stop(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
     guest_ops(guest)->vcpu_kick(&guest->cpu.vcpu);
 }
 
-static const RhRegionOps port_ops = { .read = read_port, .write = write_port, .is_unaligned_ok = true };
-static const RhRegionOps mmio_ops = { .read = read_mmio, .write = write_mmio, .is_unaligned_ok = true };
+static const RhRegionOps port_ops = { .read = read_port,
+                                      .write = write_port,
+                                      .is_unaligned_ok = true };
+static const RhRegionOps mmio_ops = { .read = read_mmio,
+                                      .write = write_mmio,
+                                      .is_unaligned_ok = true };
 static const RhRegionOps stop_ops = { .write = write_stop };
 
 const RhAccelType *guest_ops(const Guest *guest)

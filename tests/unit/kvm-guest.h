@@ -1,6 +1,7 @@
 /*
- * A machine for tests of the KVM accelerator: 64 KiB of RAM, one vCPU in real mode, and a device that
- * keeps a log of what reached it. The vCPU is run by calling the accelerator, on whatever thread.
+ * A machine for tests of the KVM accelerator: 64 KiB of RAM, one vCPU in real mode, and a device
+ * that keeps a log of what reached it. The vCPU is run by calling the accelerator, on whatever
+ * thread.
  */
 #ifndef RH_TESTS_KVM_GUEST_H
 #define RH_TESTS_KVM_GUEST_H
@@ -47,7 +48,8 @@ void guest_free(Guest *guest);
 /** guest_store - what is in cpu.state into the vCPU */
 void guest_store(Guest *guest);
 void guest_fetch(Guest *guest);
-/** guest_run - until a write to GUEST_STOP_PORT, or until the accelerator returns anything but RH_RUN_AGAIN */
+/** guest_run - until a write to GUEST_STOP_PORT, or until the accelerator returns anything but
+ * RH_RUN_AGAIN */
 RhRunResult guest_run(Guest *guest);
 const RhAccelType *guest_ops(const Guest *guest);
 

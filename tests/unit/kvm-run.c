@@ -6,7 +6,8 @@
 
 #define NEW_GUEST(irqchip, code) guest_new(irqchip, code, sizeof(code))
 
-static void check_access(const GuestAccess *got, char bus, bool is_write, unsigned size, uint64_t at, uint64_t value)
+static void check_access(const GuestAccess *got, char bus, bool is_write, unsigned size,
+                         uint64_t at, uint64_t value)
 {
     g_assert_cmpint(got->bus, ==, bus);
     g_assert_cmpint(got->is_write, ==, is_write);
@@ -92,7 +93,8 @@ static void test_string_io(void)
     guest_free(guest);
 }
 
-/* Protected mode without an interrupt table: an exception has nowhere to go, nor has the fault that follows. */
+/* Protected mode without an interrupt table: an exception has nowhere to go, nor has the fault that
+ * follows. */
 static void check_triple_fault(const uint8_t *code, size_t len)
 {
     Guest *guest = guest_new(RH_IRQCHIP_OFF, code, len);
@@ -100,8 +102,10 @@ static void check_triple_fault(const uint8_t *code, size_t len)
 
     state->cr0 |= RH_CR0_PE;
     state->idt.limit = 0;
-    state->seg[RH_CS] = (RhX86Segment){ .selector = 8, .limit = UINT32_MAX,
-                                        .access = RH_SEG_P | RH_SEG_S | RH_SEG_DB | RH_SEG_G | 0xb };
+    state->seg[RH_CS] =
+        (RhX86Segment){ .selector = 8,
+                        .limit = UINT32_MAX,
+                        .access = RH_SEG_P | RH_SEG_S | RH_SEG_DB | RH_SEG_G | 0xb };
     guest_store(guest);
     g_assert_cmpint(guest_run(guest), ==, RH_RUN_RESET);
     guest_free(guest);
@@ -183,15 +187,17 @@ static void test_coalesced(void)
 static void test_doorbells(void)
 {
     static const uint8_t code[] = {
-        0xba, 0x10, 0x05, 0xb0, 0x07, 0xee,             /* mov dx, 0x510; mov al, 7; out dx, al */
-        0xb0, 0x08, 0xee,                               /* mov al, 8; out dx, al: matches no doorbell */
-        0xb8, 0x00, 0xa0, 0x8e, 0xc0,                   /* mov ax, 0xa000; mov es, ax */
-        0x26, 0xc7, 0x06, 0x20, 0x00, 0x01, 0x00,       /* mov word es:[0x20], 1 */
+        0xba, 0x10, 0x05, 0xb0, 0x07, 0xee,       /* mov dx, 0x510; mov al, 7; out dx, al */
+        0xb0, 0x08, 0xee,                         /* mov al, 8; out dx, al: matches no doorbell */
+        0xb8, 0x00, 0xa0, 0x8e, 0xc0,             /* mov ax, 0xa000; mov es, ax */
+        0x26, 0xc7, 0x06, 0x20, 0x00, 0x01, 0x00, /* mov word es:[0x20], 1 */
         0xf4,
     };
     RhEvent port_event = { 0 };
     RhEvent memory_event = { 0 };
-    RhIoEvent port_bell = { .at = 0x10, .size = 1, .has_match = true, .match = 7, .event = &port_event };
+    RhIoEvent port_bell = {
+        .at = 0x10, .size = 1, .has_match = true, .match = 7, .event = &port_event
+    };
     RhIoEvent memory_bell = { .at = 0x20, .size = 0, .event = &memory_event };
     Guest *guest;
 
@@ -273,10 +279,13 @@ static void runner_end(Runner *self)
     pthread_join(self->thread, NULL);
 }
 
-/* Each kick must make vcpu_run return, at whatever moment it comes: a lost one would leave us waiting. */
+/* Each kick must make vcpu_run return, at whatever moment it comes: a lost one would leave us
+ * waiting. */
 static void test_kick_storm(void)
 {
-    static const uint8_t code[] = { 0xba, 0x00, 0x07, 0xec, 0xeb, 0xfd };   /* mov dx, 0x700; again: in al, dx; jmp again */
+    static const uint8_t code[] = {
+        0xba, 0x00, 0x07, 0xec, 0xeb, 0xfd,         /* mov dx, 0x700; again: in al, dx; jmp again */
+    };
     enum { KICKS = 3000 };
     Guest *guest;
     Runner run;
@@ -320,7 +329,9 @@ static void wait_counting(const Guest *guest)
 /* A vCPU that runs from RAM while its slot is taken apart and put together must not notice. */
 static void test_remap(void)
 {
-    static const uint8_t code[] = { 0x66, 0xff, 0x06, 0x00, 0x30, 0xeb, 0xf9 }; /* again: inc dword [0x3000]; jmp again */
+    static const uint8_t code[] = {
+        0x66, 0xff, 0x06, 0x00, 0x30, 0xeb, 0xf9,   /* again: inc dword [0x3000]; jmp again */
+    };
     Guest *guest;
     RhRegion hole;
     Runner run;
@@ -375,7 +386,8 @@ static void test_lacking(void)
     for (size_t i = 0; i < RH_COUNT(cases); i++) {
         const char *flag;
 
-        g_assert_cmpstr(rh_kvm_lacking_insn(cases[i].insn, sizeof(cases[i].insn), &flag), ==, cases[i].name);
+        g_assert_cmpstr(rh_kvm_lacking_insn(cases[i].insn, sizeof(cases[i].insn), &flag), ==,
+                        cases[i].name);
         g_assert_cmpstr(flag, ==, cases[i].flag);
     }
     for (size_t len = 0; len < 3; len++) {
@@ -387,7 +399,7 @@ static void test_lacking(void)
 
 static void test_explained(void)
 {
-    static const uint8_t code[] = { 0xb8, 0x34, 0x12, 0x9b, 0xf4 };     /* mov ax, 0x1234; fwait; hlt */
+    static const uint8_t code[] = { 0xb8, 0x34, 0x12, 0x9b, 0xf4 }; /* mov ax, 0x1234; fwait; hlt */
     g_autofree char *text = NULL;
     Guest *guest;
 
@@ -443,15 +455,16 @@ static void test_properties(void)
 
     for (size_t i = 0; i < RH_COUNT(cases); i++) {
         g_clear_error(&error);
-        g_assert_cmpint(rh_object_set_str(RH_OBJECT(kvm), cases[i].name, cases[i].value, &error), ==,
-                        !cases[i].error);
+        g_assert_cmpint(rh_object_set_str(RH_OBJECT(kvm), cases[i].name, cases[i].value, &error),
+                        ==, !cases[i].error);
         g_assert_cmpstr(error ? error->message : NULL, ==, cases[i].error);
     }
     g_assert_cmpint(kvm->irqchip_asked, ==, RH_IRQCHIP_SPLIT);
     g_clear_error(&error);
     rh_object_set_str(RH_OBJECT(kvm), "dirty-ring-size", "4096", NULL);
     g_assert_false(rh_accel_type(&kvm->parent)->open(&kvm->parent, &error));
-    g_assert_cmpstr(error->message, ==, "Property 'kvm-accel.dirty-ring-size' is not supported yet, must be 0");
+    g_assert_cmpstr(error->message, ==,
+                    "Property 'kvm-accel.dirty-ring-size' is not supported yet, must be 0");
     rh_object_unref(RH_OBJECT(kvm));
     rh_vm_free(vm);
 }

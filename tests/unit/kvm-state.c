@@ -154,8 +154,10 @@ static void test_reset(void)
     g_assert_nonnull(rh_x86_msr(state, MTRR_DEF_TYPE));
     g_assert_true(rh_x86_set_msr(state, MTRR_DEF_TYPE, 0xc06));
     decorate(state);
+    state->apic_base |= RH_APIC_BASE_X2APIC;
     guest_store(guest);
     guest_fetch(guest);
+    g_assert_true(state->apic_base & RH_APIC_BASE_X2APIC);
     g_assert_cmphex(rh_x86_msr(state, MTRR_DEF_TYPE)->value, ==, 0xc06);
 
     *state = rh_x86_state_at_reset;
@@ -166,6 +168,7 @@ static void test_reset(void)
     g_assert_cmphex(state->rip, ==, 0xfff0);
     g_assert_cmphex(state->seg[RH_CS].base, ==, 0xffff0000);
     g_assert_cmphex(state->lstar, ==, 0);
+    g_assert_cmphex(state->apic_base, ==, fresh->apic_base);
     g_assert_cmphex(rh_ld32(state->lapic + 0xf0), ==, 0xff);
     g_assert_cmphex(state->misc_enable, ==, fresh->misc_enable);
     compare_msrs(fresh, state);

@@ -1,8 +1,9 @@
 /*
- * The architectural state of one x86-64 CPU, as saved, loaded, shown and moved between accelerators.
+ * The architectural state of one x86-64 CPU, as saved, loaded, shown, and moved from one
+ * accelerator to another.
  *
- * While a vCPU runs, its accelerator holds the state; rh_accel's vcpu_fetch copies it here, vcpu_store
- * takes it from here. Owner: the vCPU's thread, or whoever has it paused.
+ * While a vCPU runs, its accelerator holds the state; rh_accel's vcpu_fetch copies it here,
+ * vcpu_store takes it from here. Owner: the vCPU's thread, or whoever has it paused.
  */
 #ifndef RH_TARGET_I386_STATE_H
 #define RH_TARGET_I386_STATE_H
@@ -123,17 +124,19 @@ struct RhX86State {
     uint8_t xsave[RH_X86_XSAVE_SIZE];   /* the x87 and SSE part is that of FXSAVE64 */
 };
 
-/** rh_x86_state_rows - the state as a table; in RH_STATE of the CPU object: .fields = RH_X86_STATE_FIELDS */
+/** rh_x86_state_rows - the state as a table; in RH_STATE of the CPU object: .fields =
+ * RH_X86_STATE_FIELDS */
 extern const RhField rh_x86_state_rows[];
 enum { RH_X86_STATE_NR_ROWS = 41 };
 #define RH_X86_STATE_FIELDS { rh_x86_state_rows, RH_X86_STATE_NR_ROWS }
 
 /**
- * rh_x86_state_at_reset - power-on values of the boot processor, SDM vol. 3 table 10-1. The CPU object still has to
- * put the CPUID signature into RDX and call rh_x86_state_set_apic.
+ * rh_x86_state_at_reset - power-on values of the boot processor, SDM vol. 3 table 10-1. The CPU
+ * object still has to put the CPUID signature into RDX and call rh_x86_state_set_apic.
  */
 extern const RhX86State rh_x86_state_at_reset;
-/** rh_x86_state_set_apic - make a freshly reset state that of the boot processor, or of one that waits for INIT and SIPI */
+/** rh_x86_state_set_apic - make a freshly reset state that of the boot processor, or of one that
+ * waits for INIT and SIPI */
 void rh_x86_state_set_apic(RhX86State *state, uint32_t apic_id, bool is_bsp);
 
 /** rh_x86_msr - the slot of MSR @index in msrs[], or NULL */
@@ -147,13 +150,13 @@ void rh_x86_state_dump(const RhX86State *state, GString *out);
 typedef struct RhCpuidEntry RhCpuidEntry;   /* target/i386/cpuid.h */
 
 /**
- * RhX86Vcpu - what an accelerator needs of an x86 CPU object, which embeds it: vcpu->accel code finds
- * the registers and the CPUID answers by the address of the RhVcpu.
+ * RhX86Vcpu - what an accelerator needs of an x86 CPU object, which embeds it: vcpu->accel code
+ * finds the registers and the CPUID answers by the address of the RhVcpu.
  */
 typedef struct RhX86Vcpu {
     RhVcpu vcpu;
     RhX86State state;
-    const RhCpuidEntry *cpuid;  /* answers of CPUID; the CPU object's, unchanged once the thread started */
+    const RhCpuidEntry *cpuid;  /* the CPU object's, unchanged once the thread started */
     size_t nr_cpuid;
     uint32_t tsc_khz;           /* rate that the user asked for; 0: the host's */
 } RhX86Vcpu;

@@ -1,6 +1,6 @@
 /*
- * kvm-apic - the local APIC in the kernel, so that it is seen in the tree. Its registers travel with those of its
- * CPU, because KVM needs them stored in between (RhX86State.lapic).
+ * kvm-apic - the local APIC in the kernel, so that it is seen in the tree. Its registers travel
+ * with those of its CPU, because KVM needs them stored in between (RhX86State.lapic).
  * Lock: the machine lock.
  */
 #include "chip.h"

@@ -28,7 +28,8 @@ bool rh_kvm_get_chip(RhDevice *dev, uint32_t id, struct kvm_irqchip *ret)
 {
     *ret = (struct kvm_irqchip){ .chip_id = id };
     if (ioctl(rh_kvm_of_device(dev)->vm_fd, KVM_GET_IRQCHIP, ret) < 0) {
-        g_printerr("KVM does not give the state of %s: %s\n", dev->obj.type->name, g_strerror(errno));
+        g_printerr("KVM does not give the state of %s: %s\n", dev->obj.type->name,
+                   g_strerror(errno));
         return false;
     }
     return true;
@@ -38,6 +39,7 @@ void rh_kvm_set_chip(RhDevice *dev, uint32_t id, struct kvm_irqchip *chip)
 {
     chip->chip_id = id;
     if (ioctl(rh_kvm_of_device(dev)->vm_fd, KVM_SET_IRQCHIP, chip) < 0) {
-        g_printerr("KVM does not take the state of %s: %s\n", dev->obj.type->name, g_strerror(errno));
+        g_printerr("KVM does not take the state of %s: %s\n", dev->obj.type->name,
+                   g_strerror(errno));
     }
 }

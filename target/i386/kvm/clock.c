@@ -1,8 +1,9 @@
 /*
- * kvmclock: the guest's paravirtual clock stops with the machine, so that no time passes for the guest
- * while it does not run. The device kvmclock carries its value across save and load.
+ * kvmclock: the guest's paravirtual clock stops with the machine, so that no time passes for the
+ * guest while it does not run. The device kvmclock carries its value across save and load.
  *
- * Spec: Documentation/virt/kvm/api.rst, KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL. Lock: the machine lock.
+ * Spec: Documentation/virt/kvm/api.rst, KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_KVMCLOCK_CTRL.
+ * Lock: the machine lock.
  */
 #include "chip.h"
 
@@ -33,7 +34,7 @@ static void write_clock(RhKvm *kvm)
     kvm->is_clock_held = false;
 }
 
-/* Tells guests that they were stopped, so that their watchdogs do not bark; fails where none has a kvmclock. */
+/* So that the guests' watchdogs do not bark about the time lost; fails where none has a kvmclock. */
 static void tell_guests(RhKvm *kvm)
 {
     RH_WITH_LOCK(&kvm->gate.lock) {
@@ -106,7 +107,8 @@ RH_DEVICE(KvmClock,
     .parent = RH_TYPE_DEVICE,
     .doc = "KVM paravirtual clock",
     .is_internal = true,
-    .state = RH_STATE(KvmClock, regs, kvmclock_at_reset, .version = 1, .fields = RH_TABLE(kvmclock_fields)),
+    .state = RH_STATE(KvmClock, regs, kvmclock_at_reset, .version = 1,
+                      .fields = RH_TABLE(kvmclock_fields)),
     .realize = kvmclock_realize,
     .saving = kvmclock_saving,
     .settle = kvmclock_settle);

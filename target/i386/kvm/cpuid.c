@@ -1,7 +1,8 @@
 /*
  * CPUID under KVM: what can be shown to guests, and giving a vCPU its leaves.
  *
- * Spec: Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2, KVM_GET_MSR_FEATURE_INDEX_LIST.
+ * Spec: Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2,
+ * KVM_GET_MSR_FEATURE_INDEX_LIST.
  */
 #include "accel/kvm.h"
 
@@ -169,7 +170,8 @@ static struct kvm_cpuid2 *model_leaves(const RhX86Vcpu *x86)
 bool rh_kvm_has_mca(const RhKvmVcpu *kv)
 {
     const RhX86Vcpu *x86 = rh_x86_vcpu(kv->vcpu);
-    const RhCpuidEntry *leaf = x86->nr_cpuid ? rh_cpuid_find(x86->cpuid, x86->nr_cpuid, 1, 0) : NULL;
+    const RhCpuidEntry *leaf =
+        x86->nr_cpuid ? rh_cpuid_find(x86->cpuid, x86->nr_cpuid, 1, 0) : NULL;
 
     return leaf && (leaf->edx & CPUID_1_EDX_MCE_MCA) == CPUID_1_EDX_MCE_MCA;
 }
@@ -180,8 +182,8 @@ bool rh_kvm_cpuid_set(RhKvmVcpu *kv, GError **err)
     g_autofree struct kvm_cpuid2 *cpuid = x86->nr_cpuid ? model_leaves(x86) : all_leaves(kv);
 
     if (ioctl(kv->fd, KVM_SET_CPUID2, cpuid) < 0) {
-        return rh_fail_errno(err, errno, "KVM refused the CPUID of vCPU %u (%u leaves)", kv->vcpu->index,
-                             cpuid->nent);
+        return rh_fail_errno(err, errno, "KVM refused the CPUID of vCPU %u (%u leaves)",
+                             kv->vcpu->index, cpuid->nent);
     }
     return true;
 }

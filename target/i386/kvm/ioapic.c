@@ -1,6 +1,6 @@
 /*
- * kvm-ioapic - the I/O APIC in the kernel. Its pins are the machine's GSIs, which the kernel also gives to its
- * 8259s: a board drives them here, once.
+ * kvm-ioapic - the I/O APIC in the kernel. Its pins are the machine's GSIs, which the kernel
+ * also gives to its 8259s: a board drives them here, once.
  * Spec: Intel 82093AA; struct kvm_ioapic_state. Lock: the machine lock.
  */
 #include "chip.h"
@@ -91,7 +91,8 @@ RH_DEVICE(KvmIoapic,
     .is_internal = true,
     .props = RH_TABLE(ioapic_props),
     .pins = RH_TABLE(ioapic_pins),
-    .state = RH_STATE(KvmIoapic, regs, ioapic_at_reset, .version = 1, .fields = RH_TABLE(ioapic_fields)),
+    .state = RH_STATE(KvmIoapic, regs, ioapic_at_reset, .version = 1,
+                      .fields = RH_TABLE(ioapic_fields)),
     .realize = ioapic_realize,
     .saving = ioapic_saving,
     .settle = ioapic_settle);

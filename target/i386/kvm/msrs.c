@@ -1,6 +1,6 @@
 /*
- * Model-specific registers of a vCPU. KVM lists those that make up a vCPU's state; architectural ones
- * have fields in RhX86State, the others stand in its msrs[].
+ * Model-specific registers of a vCPU. KVM lists those that make up a vCPU's state; architectural
+ * ones have fields in RhX86State, the others stand in its msrs[].
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_GET_MSR_INDEX_LIST; indices: Intel SDM vol. 4.
  */
@@ -63,8 +63,8 @@ static const struct {
 
 struct RhKvmMsrs {
     RhMutex lock;
-    GArray *indices;            /* uint32_t; those that turn out unreadable are dropped; under lock */
-    struct kvm_msrs *defaults;  /* as the kernel makes them, from the first vCPU; under lock until set */
+    GArray *indices;            /* uint32_t; under lock; those not readable are dropped */
+    struct kvm_msrs *defaults;  /* as the kernel makes them; under lock until set */
 };
 
 static bool is_in_sregs(uint32_t index)
@@ -106,7 +106,8 @@ static bool is_listed(const GArray *indices, uint32_t index)
 static void add_unlisted(GArray *indices)
 {
     for (size_t i = 0; i < RH_COUNT(unlisted); i++) {
-        for (uint32_t index = unlisted[i].first; index < unlisted[i].first + unlisted[i].nr; index++) {
+        for (uint32_t index = unlisted[i].first; index < unlisted[i].first + unlisted[i].nr;
+             index++) {
             if (!is_listed(indices, index)) {
                 g_array_append_val(indices, index);
             }
@@ -158,7 +159,8 @@ static struct kvm_msrs *new_msrs(guint nr)
     return msrs;
 }
 
-/* All MSRs of the list; those that this vCPU does not let us read are dropped from it. Under msrs->lock. */
+/* All MSRs of the list; those that this vCPU does not let us read are dropped from it. Under
+ * msrs->lock. */
 static struct kvm_msrs *read_msrs(RhKvmVcpu *kv, GError **err)
 {
     GArray *indices = kv->kvm->msrs->indices;
@@ -200,7 +202,8 @@ bool rh_kvm_fetch_msrs(RhKvmVcpu *kv, RhX86State *state, GError **err)
         if (msr) {
             *field_of(state, msr) = entry->data;
         } else if (!rh_x86_set_msr(state, entry->index, entry->data)) {
-            return rh_fail(err, "KVM has %u MSRs, must be %u at most", msrs->nmsrs, RH_X86_MAX_MSRS);
+            return rh_fail(err, "KVM has %u MSRs, must be %u at most", msrs->nmsrs,
+                           RH_X86_MAX_MSRS);
         }
     }
     return true;
@@ -218,7 +221,7 @@ static const struct kvm_msr_entry *find_default(const RhKvmVcpu *kv, uint32_t in
     return NULL;
 }
 
-/* KVM stops at an entry it refuses: that is an error, unless the register has that value by itself. */
+/* KVM stops at an entry it refuses: that is an error, unless it has that value by itself. */
 static bool write_msrs(RhKvmVcpu *kv, struct kvm_msrs *all, GError **err)
 {
     uint32_t at = 0;
@@ -264,7 +267,8 @@ static void append_named(RhKvmVcpu *kv, const RhX86State *state, struct kvm_msrs
     }
 }
 
-/* What has no field goes back to what the kernel made it: clocks off, no asynchronous faults, MTRRs off. */
+/* What has no field goes back to what the kernel made it: clocks off, no asynchronous faults, MTRRs
+ * off. */
 static void append_defaults(const RhKvmVcpu *kv, struct kvm_msrs *msrs)
 {
     const struct kvm_msrs *defaults = kv->kvm->msrs->defaults;
@@ -323,6 +327,7 @@ bool rh_kvm_store_deadline(RhKvmVcpu *kv, const RhX86State *state, GError **err)
     if (!state->tsc_deadline) {
         return true;
     }
-    msrs->entries[0] = (struct kvm_msr_entry){ .index = MSR_TSC_DEADLINE, .data = state->tsc_deadline };
+    msrs->entries[0] =
+        (struct kvm_msr_entry){ .index = MSR_TSC_DEADLINE, .data = state->tsc_deadline };
     return write_msrs(kv, msrs, err);
 }

@@ -1,6 +1,7 @@
 /*
  * kvm-pit - the 8254 timer in the kernel, which also answers port 0x61 (speaker and channel 2).
- * Spec: Intel 8254; Documentation/virt/kvm/api.rst, KVM_GET_PIT2, KVM_REINJECT_CONTROL. Lock: the machine lock.
+ * Spec: Intel 8254; Documentation/virt/kvm/api.rst, KVM_GET_PIT2, KVM_REINJECT_CONTROL.
+ * Lock: the machine lock.
  */
 #include "chip.h"
 
@@ -79,15 +80,18 @@ static bool pit_realize(RhDevice *dev, GError **err)
     if (control.pit_reinject) {
         return true;            /* as the kernel does it by itself */
     }
-    if (!rh_kvm_cap(kvm, KVM_CAP_REINJECT_CONTROL) || ioctl(kvm->vm_fd, KVM_REINJECT_CONTROL, &control) < 0) {
-        return rh_fail(err, "Property 'kvm-pit.lost_tick_policy' is 'discard', this KVM knows 'delay' only");
+    if (!rh_kvm_cap(kvm, KVM_CAP_REINJECT_CONTROL) ||
+        ioctl(kvm->vm_fd, KVM_REINJECT_CONTROL, &control) < 0) {
+        return rh_fail(err, "Property 'kvm-pit.lost_tick_policy' is 'discard', "
+                       "this KVM knows 'delay' only");
     }
     return true;
 }
 
 static const RhProp pit_props[] = {
     RH_PROP_AS(rh_prop_enum, "lost_tick_policy", KvmPit, lost_tick_policy, .def = POLICY_DELAY,
-               .values = policy_names, .doc = "ticks that the guest missed: discard, or deliver later (delay)"),
+               .values = policy_names,
+               .doc = "ticks that the guest missed: discard, or deliver later (delay)"),
 };
 static const RhField channel_rows[] = {
     RH_FIELD(KvmPitChannel, count, .max = 0x10000),

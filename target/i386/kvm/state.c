@@ -2,9 +2,9 @@
  * Registers of a vCPU: from KVM into the CPU object and back.
  *
  * Order of storing, each step needing the ones before it: CPUID (at vcpu_init) allows bits; special
- * registers set the mode and the APIC base; general registers (which drop a pending exception); XCR0,
- * then the XSAVE area; MSRs; events; the local APIC, which lives at the APIC base; the TSC deadline, which
- * arms the APIC's timer; the run state of the CPU last.
+ * registers set the mode and the APIC base; general registers (which drop a pending exception);
+ * XCR0, then the XSAVE area; MSRs; events; the local APIC, which lives at the APIC base; the TSC
+ * deadline, which arms the APIC's timer; the run state of the CPU last.
  *
  * Spec: Documentation/virt/kvm/api.rst. Called on the vCPU's thread, or with it paused.
  */
@@ -14,7 +14,8 @@
 #include <sys/ioctl.h>
 #include "target/i386/state.h"
 
-static bool vcpu_ioctl(const RhKvmVcpu *kv, unsigned long request, void *arg, const char *name, GError **err)
+static bool vcpu_ioctl(const RhKvmVcpu *kv, unsigned long request, void *arg, const char *name,
+                       GError **err)
 {
     if (ioctl(kv->fd, request, arg) < 0) {
         return rh_fail_errno(err, errno, "%s of vCPU %u failed", name, kv->vcpu->index);
@@ -59,9 +60,10 @@ static RhX86Segment from_segment(const struct kvm_segment *seg)
         .base = seg->base,
         .limit = seg->limit,
         .selector = seg->selector,
-        .access = (uint32_t)((seg->type & 15) | (seg->s ? RH_SEG_S : 0) | (seg->dpl & 3u) << RH_SEG_DPL_SHIFT |
-                             (seg->present ? RH_SEG_P : 0) | (seg->avl ? RH_SEG_AVL : 0) |
-                             (seg->l ? RH_SEG_L : 0) | (seg->db ? RH_SEG_DB : 0) | (seg->g ? RH_SEG_G : 0) |
+        .access = (uint32_t)((seg->type & 15) | (seg->s ? RH_SEG_S : 0) |
+                             (seg->dpl & 3u) << RH_SEG_DPL_SHIFT | (seg->present ? RH_SEG_P : 0) |
+                             (seg->avl ? RH_SEG_AVL : 0) | (seg->l ? RH_SEG_L : 0) |
+                             (seg->db ? RH_SEG_DB : 0) | (seg->g ? RH_SEG_G : 0) |
                              (seg->unusable ? RH_SEG_UNUSABLE : 0)),
     };
 }
@@ -168,8 +170,16 @@ static bool store_sregs(RhKvmVcpu *kv, const RhX86State *state, GError **err)
 
 /* Offsets in the FXSAVE image, SDM vol. 1 table 10-2 */
 enum {
-    FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_RIP = 8, FX_RDP = 16, FX_MXCSR = 24, FX_ST = 32,
-    FX_XMM = 160, FX_XSTATE_BV = 512,
+    FX_FCW = 0,
+    FX_FSW = 2,
+    FX_FTW = 4,
+    FX_FOP = 6,
+    FX_RIP = 8,
+    FX_RDP = 16,
+    FX_MXCSR = 24,
+    FX_ST = 32,
+    FX_XMM = 160,
+    FX_XSTATE_BV = 512,
 };
 
 static bool fetch_fxsave(RhKvmVcpu *kv, RhX86State *state, GError **err)
@@ -225,8 +235,8 @@ static bool fetch_xsave(RhKvmVcpu *kv, RhX86State *state, GError **err)
         return fetch_fxsave(kv, state, err);
     }
     if (is_large && rh_kvm_cap(kv->kvm, KVM_CAP_XSAVE2) > (int)RH_X86_XSAVE_SIZE) {
-        return rh_fail(err, "XSAVE state of vCPU %u has %d bytes, must be %u at most", kv->vcpu->index,
-                       rh_kvm_cap(kv->kvm, KVM_CAP_XSAVE2), RH_X86_XSAVE_SIZE);
+        return rh_fail(err, "XSAVE state of vCPU %u has %d bytes, must be %u at most",
+                       kv->vcpu->index, rh_kvm_cap(kv->kvm, KVM_CAP_XSAVE2), RH_X86_XSAVE_SIZE);
     }
     if (is_large ? !VCPU_IOCTL(kv, KVM_GET_XSAVE2, &buffer, err)
                  : !VCPU_IOCTL(kv, KVM_GET_XSAVE, &buffer, err)) {
@@ -333,7 +343,8 @@ static bool fetch_events(RhKvmVcpu *kv, RhX86State *state, GError **err)
 
 static uint32_t event_flags(const RhKvm *kvm)
 {
-    return KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW |
+    return KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
+           KVM_VCPUEVENT_VALID_SHADOW |
            (rh_kvm_cap(kvm, KVM_CAP_X86_SMM) ? KVM_VCPUEVENT_VALID_SMM : 0) |
            (rh_kvm_cap(kvm, KVM_CAP_EXCEPTION_PAYLOAD) ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
            (rh_kvm_cap(kvm, KVM_CAP_X86_TRIPLE_FAULT_EVENT) ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
@@ -344,17 +355,25 @@ static bool store_events(RhKvmVcpu *kv, const RhX86State *state, GError **err)
     const RhX86Events *from = &state->events;
     struct kvm_vcpu_events events = {
         .flags = event_flags(kv->kvm),
-        .exception = { .pending = from->exception_pending, .injected = from->exception_injected,
-                       .nr = from->exception_nr, .has_error_code = from->exception_has_error,
+        .exception = { .pending = from->exception_pending,
+                       .injected = from->exception_injected,
+                       .nr = from->exception_nr,
+                       .has_error_code = from->exception_has_error,
                        .error_code = from->exception_error },
         .exception_has_payload = from->exception_has_payload,
         .exception_payload = from->exception_payload,
-        .interrupt = { .injected = from->interrupt_injected, .nr = from->interrupt_nr,
-                       .soft = from->interrupt_is_soft, .shadow = from->interrupt_shadow },
-        .nmi = { .injected = from->nmi_injected, .pending = from->nmi_pending, .masked = from->nmi_masked },
+        .interrupt = { .injected = from->interrupt_injected,
+                       .nr = from->interrupt_nr,
+                       .soft = from->interrupt_is_soft,
+                       .shadow = from->interrupt_shadow },
+        .nmi = { .injected = from->nmi_injected,
+                 .pending = from->nmi_pending,
+                 .masked = from->nmi_masked },
         .sipi_vector = from->sipi_vector,
-        .smi = { .smm = from->is_in_smm, .pending = from->smi_pending,
-                 .smm_inside_nmi = from->is_smm_inside_nmi, .latched_init = from->init_latched },
+        .smi = { .smm = from->is_in_smm,
+                 .pending = from->smi_pending,
+                 .smm_inside_nmi = from->is_smm_inside_nmi,
+                 .latched_init = from->init_latched },
         .triple_fault.pending = from->triple_fault_pending,
     };
 
@@ -423,18 +442,21 @@ static void fetch_tsc_rate(RhKvmVcpu *kv, RhX86State *state)
     state->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
 }
 
-/* A guest that counted at another rate keeps it where the host can scale; else only a tiny difference passes. */
+/* A guest that counted at another rate keeps it where the host can scale; else only a tiny
+ * difference passes. */
 static bool set_tsc_rate(RhKvmVcpu *kv, uint32_t khz, GError **err)
 {
     int host = khz && rh_kvm_cap(kv->kvm, KVM_CAP_GET_TSC_KHZ) ? ioctl(kv->fd, KVM_GET_TSC_KHZ) : 0;
     int64_t tolerance = host / 4000;    /* 250 ppm, what clock synchronisation of guests bears */
 
-    if (host <= 0 || (uint32_t)host == khz || ioctl(kv->fd, KVM_SET_TSC_KHZ, (unsigned long)khz) == 0 ||
+    if (host <= 0 || (uint32_t)host == khz ||
+        ioctl(kv->fd, KVM_SET_TSC_KHZ, (unsigned long)khz) == 0 ||
         ABS((int64_t)host - (int64_t)khz) <= tolerance) {
         return true;
     }
-    return rh_fail(err, "The guest's TSC shall run at %u kHz, the host's runs at %d, and KVM cannot scale it",
-                   khz, host);
+    return rh_fail(
+        err, "The guest's TSC shall run at %u kHz, the host's runs at %d, and KVM cannot scale it",
+        khz, host);
 }
 
 bool rh_kvm_fetch(RhVcpu *vcpu, GError **err)
@@ -443,10 +465,12 @@ bool rh_kvm_fetch(RhVcpu *vcpu, GError **err)
     RhX86State *state = &rh_x86_vcpu(vcpu)->state;
 
     fetch_tsc_rate(kv, state);
-    /* The run state first: asking for it lets KVM take INIT and SIPI that wait, which changes the rest. */
+    /* The run state first: asking for it lets KVM take INIT and SIPI that wait, which changes the
+     * rest. */
     return fetch_mp(kv, state, err) && fetch_regs(kv, state, err) && fetch_sregs(kv, state, err) &&
-           fetch_xcr0(kv, state, err) && fetch_xsave(kv, state, err) && rh_kvm_fetch_msrs(kv, state, err) &&
-           fetch_debug(kv, state, err) && fetch_events(kv, state, err) && fetch_lapic(kv, state, err);
+           fetch_xcr0(kv, state, err) && fetch_xsave(kv, state, err) &&
+           rh_kvm_fetch_msrs(kv, state, err) && fetch_debug(kv, state, err) &&
+           fetch_events(kv, state, err) && fetch_lapic(kv, state, err);
 }
 
 bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
@@ -458,10 +482,11 @@ bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
         rh_kvm_memory_go_live(kv->kvm);     /* clocks in MSRs are pages of guest memory */
     }
     return (is_reset || set_tsc_rate(kv, state->tsc_khz, err)) && store_sregs(kv, state, err) &&
-           store_regs(kv, state, err) && store_xcr0(kv, state, err) && store_xsave(kv, state, err) &&
-           rh_kvm_store_msrs(kv, state, is_reset, err) && store_debug(kv, state, err) &&
-           store_events(kv, state, err) && store_lapic(kv, state, err) &&
-           rh_kvm_store_deadline(kv, state, err) && store_mp(kv, state, err);
+           store_regs(kv, state, err) && store_xcr0(kv, state, err) &&
+           store_xsave(kv, state, err) && rh_kvm_store_msrs(kv, state, is_reset, err) &&
+           store_debug(kv, state, err) && store_events(kv, state, err) &&
+           store_lapic(kv, state, err) && rh_kvm_store_deadline(kv, state, err) &&
+           store_mp(kv, state, err);
 }
 
 bool rh_kvm_arch_open(RhKvm *kvm, GError **err)
@@ -490,7 +515,8 @@ static void set_up_mce(RhKvmVcpu *kv)
     uint64_t supported = 0;
     uint64_t wanted;
 
-    if (!rh_kvm_has_mca(kv) || ioctl(kv->kvm->dev_fd, KVM_X86_GET_MCE_CAP_SUPPORTED, &supported) < 0) {
+    if (!rh_kvm_has_mca(kv) ||
+        ioctl(kv->kvm->dev_fd, KVM_X86_GET_MCE_CAP_SUPPORTED, &supported) < 0) {
         return;
     }
     /* Refused: the vCPU keeps the banks that the kernel gave it. */
