@@ -98,8 +98,6 @@ struct RhPciDevice {
     uint8_t *w1cmask;           /* bits cleared by writing 1 */
     RhPciBar bars[RH_PCI_NR_BARS];
     RhRegion rom;
-    RhRegion dma_root;
-    RhRegion dma_alias;
     RhSpace *dma;               /* the device's view of memory; const once realized */
     uint16_t pm_cap;            /* offsets of capabilities; 0: none */
     uint16_t msi_cap;
