@@ -146,7 +146,14 @@ static void init_header(RhPciDevice *dev)
 static void release_config(RhDevice *d, void *arg)
 {
     RhPciDevice *dev = RH_PCI_DEVICE_OF(d);
+    RhPciBus *bus = rh_pci_bus(dev);
 
+    if (dev->is_announced) {
+        dev->is_announced = false;
+        if (bus->device_left) {
+            bus->device_left(bus, dev);
+        }
+    }
     pci_intx_release(dev);
     pci_bars_unmap(dev);
     memset(dev->bars, 0, sizeof(dev->bars));
@@ -196,11 +203,28 @@ static void settle_dma(RhPciDevice *dev)
 static void pci_settle(RhDevice *d)
 {
     RhPciDevice *dev = RH_PCI_DEVICE_OF(d);
+    RhPciBus *bus = rh_pci_bus(dev);
 
     settle_dma(dev);
     pci_bars_update(dev);
     pci_intx_update(dev);
     pci_msix_settle(dev);
+    if (!dev->is_announced) {
+        dev->is_announced = true;
+        if (bus->device_came) {
+            bus->device_came(bus, dev);
+        }
+    }
+}
+
+static bool pci_request_unplug(RhDevice *d, GError **err)
+{
+    RhPciBus *bus = rh_pci_bus(RH_PCI_DEVICE_OF(d));
+
+    if (!bus->device_unwanted) {
+        return rh_fail(err, "Bus '%s' does not support hotplugging", bus->parent.obj.name);
+    }
+    return bus->device_unwanted(bus, RH_PCI_DEVICE_OF(d), err);
 }
 
 /* Bits that no guest may write and that do not come and go by themselves identify the device: a stream that
@@ -375,4 +399,5 @@ RH_PCI_DEVICE_NAMED(pci_device, RhPciDevice,
     .realize     = pci_realize,
     .reset       = pci_reset,
     .check       = pci_check,
-    .settle      = pci_settle);
+    .settle      = pci_settle,
+    .request_unplug = pci_request_unplug);
