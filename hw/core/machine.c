@@ -188,9 +188,6 @@ RhMachine *rh_machine_new(RhVm *vm, const RhMachineType *type, GError **err)
         return NULL;
     }
     vm->machine = obj;
-    rh_object_container(obj, "peripheral");
-    rh_object_container(obj, "peripheral-anon");
-    rh_object_container(obj, "unattached");
     return (RhMachine *)obj;
 }
 
@@ -240,7 +237,14 @@ bool rh_machine_build(RhMachine *machine, GError **err)
     if (!machine->cpu_type) {
         machine->cpu_type = g_strdup(type->default_cpu);
     }
-    return (!type->check || type->check(machine, err)) && (!type->build || type->build(machine, err));
+    if ((type->check && !type->check(machine, err)) || (type->build && !type->build(machine, err))) {
+        return false;
+    }
+    /* After the board, so that a device without bus= finds the board's buses before those of other devices. */
+    rh_object_container(&machine->obj, "peripheral");
+    rh_object_container(&machine->obj, "peripheral-anon");
+    rh_object_container(&machine->obj, "unattached");
+    return true;
 }
 
 bool rh_machine_finish(RhMachine *machine, GError **err)
@@ -248,6 +252,24 @@ bool rh_machine_finish(RhMachine *machine, GError **err)
     const RhMachineType *type = rh_machine_type(machine);
 
     return !type->finish || type->finish(machine, err);
+}
+
+static bool collect_device(RhObject *obj, void *opaque)
+{
+    if (rh_object_is(obj, RH_TYPE_DEVICE)) {
+        g_ptr_array_add(opaque, obj);
+    }
+    return true;
+}
+
+void rh_machine_end(RhVm *vm)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+
+    rh_object_foreach(vm->root, collect_device, devices);
+    for (guint i = devices->len; i-- > 0;) {
+        rh_device_unrealize(devices->pdata[i]);
+    }
 }
 
 char *rh_machine_path(RhMachine *machine, const char *name, GError **err)

@@ -370,7 +370,7 @@ const RhPropKind rh_prop_pci_devfn = {
 };
 
 static const RhProp pci_props[] = {
-    RH_PROP_AS(rh_prop_pci_devfn, "addr", RhPciDevice, devfn,
+    RH_PROP_AS(rh_prop_pci_devfn, "addr", RhPciDevice, devfn, .def = UINT64_MAX,
                .doc = "Slot and optional function number, example: 06.0 or 06"),
     RH_PROP("romfile", RhPciDevice, romfile, .doc = "option ROM image"),
     RH_PROP("romsize", RhPciDevice, romsize, .def = UINT32_MAX, .doc = "size of the option ROM's register"),

@@ -122,6 +122,8 @@ RhMachine *rh_machine_of(RhVm *vm);
 bool rh_machine_build(RhMachine *machine, GError **err);
 /** rh_machine_finish - after the command line's devices: the finish hook, then the first reset of everything */
 bool rh_machine_finish(RhMachine *machine, GError **err);
+/** rh_machine_end - unrealize every device, the last made first; before rh_vm_free, with vCPUs paused or none */
+void rh_machine_end(RhVm *vm);
 /** rh_machine_path - a file of firmware: as given, else in the firmware directories; NULL and @err. g_free it. */
 char *rh_machine_path(RhMachine *machine, const char *name, GError **err);
 /** rh_machine_vm */
