@@ -449,6 +449,22 @@ static RhMemResult io_write(const RhSpace *space, const RhFlatView *view, const 
 
 /* --- single accesses --- */
 
+/*
+ * Whether an access goes whole to the region of its first byte. Registers may overlap: a dword at port 0xcf8 is the
+ * configuration address although byte 0xcf9 alone is the reset register.
+ */
+static bool is_whole(const RhFlatRange *range, uint64_t into, unsigned size)
+{
+    const RhRegion *region = range->region;
+
+    if (size <= range->len - into) {
+        return true;
+    }
+    return !range->host && region->ops && (region->ops->sizes ? region->ops->sizes : RH_SIZE_ANY) & size &&
+           rh_range_ok(into + range->offset, size, region->size) &&
+           (into + range->offset) % size == 0;
+}
+
 static RhMemResult slow_load(RhSpace *space, RhGpa addr, unsigned size, uint64_t *ret)
 {
     uint8_t bytes[8];
@@ -469,7 +485,7 @@ RhMemResult rh_space_load(RhSpace *space, RhLookup *lookup, RhGpa addr, unsigned
     if (!range) {
         *ret = rh_bits(size * 8);
         result = gap < size ? slow_load(space, addr, size, ret) : RH_MEM_DECODE;
-    } else if (size > range->len - (addr - range->start)) {
+    } else if (!is_whole(range, addr - range->start, size)) {
         result = slow_load(space, addr, size, ret);
     } else if (range->host) {
         *ret = rh_ld(range->host + (addr - range->start), size);
@@ -490,7 +506,7 @@ RhMemResult rh_space_store(RhSpace *space, RhLookup *lookup, RhGpa addr, unsigne
     rh_rcu_read_lock();
     view = rh_space_view(space);
     range = find(view, lookup, addr, &gap);
-    if ((!range && gap < size) || (range && size > range->len - (addr - range->start))) {
+    if ((!range && gap < size) || (range && !is_whole(range, addr - range->start, size))) {
         uint8_t bytes[8];
 
         rh_st(bytes, value, size);

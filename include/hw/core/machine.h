@@ -11,6 +11,7 @@
 
 #include "hw/core/device.h"
 #include "softmmu/accel.h"
+#include "target/i386/topology.h"
 
 #define RH_TYPE_MACHINE "machine"
 #define RH_MACHINE_SUFFIX "-machine"
@@ -48,16 +49,6 @@ typedef struct RhMachineType {
     static const RhMachineType ident##_type = { .size = sizeof(T), __VA_ARGS__ };                  \
     RH_TYPE_ENTRY(ident##_type)
 
-/** RhMachineSmp - -smp after completion: cpus <= max_cpus == sockets * dies * clusters * cores * threads */
-typedef struct RhMachineSmp {
-    unsigned cpus;
-    unsigned max_cpus;
-    unsigned sockets;
-    unsigned dies;
-    unsigned cores;
-    unsigned threads;
-} RhMachineSmp;
-
 /** RhMachineBoot - -boot */
 typedef struct RhMachineBoot {
     char *order;                    /* "cad" and so on; NULL: the board's */
@@ -73,7 +64,7 @@ typedef struct RhMachineBoot {
 struct RhMachine {
     RhObject obj;
     /* set by start-up before the build hook */
-    RhMachineSmp smp;               /* zero: filled by rh_machine_build with one CPU */
+    RhSmp smp;                      /* -smp as given; rh_machine_build completes it */
     uint64_t ram_size;              /* 0: the type's default */
     uint64_t maxram_size;           /* -m maxmem=; 0: ram_size */
     unsigned ram_slots;
@@ -131,6 +122,8 @@ RhMachine *rh_machine_of(RhVm *vm);
 bool rh_machine_build(RhMachine *machine, GError **err);
 /** rh_machine_finish - after the command line's devices: the finish hook, then the first reset of everything */
 bool rh_machine_finish(RhMachine *machine, GError **err);
+/** rh_machine_end - unrealize every device, the last made first; before rh_vm_free, with vCPUs paused or none */
+void rh_machine_end(RhVm *vm);
 /** rh_machine_path - a file of firmware: as given, else in the firmware directories; NULL and @err. g_free it. */
 char *rh_machine_path(RhMachine *machine, const char *name, GError **err);
 /** rh_machine_vm */

@@ -98,8 +98,6 @@ struct RhPciDevice {
     uint8_t *w1cmask;           /* bits cleared by writing 1 */
     RhPciBar bars[RH_PCI_NR_BARS];
     RhRegion rom;
-    RhRegion dma_root;
-    RhRegion dma_alias;
     RhSpace *dma;               /* the device's view of memory; const once realized */
     uint16_t pm_cap;            /* offsets of capabilities; 0: none */
     uint16_t msi_cap;
@@ -110,6 +108,7 @@ struct RhPciDevice {
     uint16_t ext_cap_end;
     RhPciMsix *msix;
     uint8_t intx_out;           /* level that the bus sees */
+    bool is_announced;          /* device_came was called */
     RhPciState state;
 };
 
@@ -129,6 +128,11 @@ struct RhPciBus {
     uint8_t root_number;        /* bus number of a root bus */
     uint8_t first_slot;         /* first that is handed out by itself */
     bool has_one_slot;          /* below a PCIe port: device 0 only */
+    /* The port above learns what comes and goes, and asks for what should go; all NULL on buses without slots. */
+    struct RhPcieSlot *slot;
+    void (*device_came)(RhPciBus *bus, RhPciDevice *dev);
+    void (*device_left)(RhPciBus *bus, RhPciDevice *dev);
+    bool (*device_unwanted)(RhPciBus *bus, RhPciDevice *dev, GError **err);
     RhPciIrqMap *map_irq;       /* root bus: how pins reach the host's inputs */
     RhPciIrqSet *set_irq;
     void *irq_opaque;

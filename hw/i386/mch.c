@@ -1,0 +1,237 @@
+/*
+ * mch - the Q35's memory controller hub, device 00:00.0: who answers between 640 KiB and 1 MiB, where ECAM is
+ * Spec: Intel 3 Series datasheet §5.1.  Lock: machine lock.
+ *
+ * RAM lies under everything at the lowest 4 GiB; where a register says "not RAM", an alias of PCI covers it. A
+ * segment that is write-only RAM (PAM 10b) is shown as PCI: no guest known reads back what it shadows that way.
+ */
+#include "hw/i386/q35.h"
+
+enum {                      /* configuration space */
+    REG_EXT_TSEG = 0x50,    /* RO   megabytes of the largest TSEG */
+    REG_PCIEXBAR = 0x60,    /* RW   base, bits 2:1 size, bit 0 enable */
+    REG_PAM0     = 0x90,
+    REG_SMRAM    = 0x9d,
+    REG_ESMRAMC  = 0x9e,
+};
+#define SMRAM_OPEN    0x40u
+#define SMRAM_LOCK    0x10u
+#define SMRAM_BITS    0x78u
+#define SMRAM_BASE    0x02u     /* C_BASE_SEG: always 0xa0000 */
+#define ESMRAMC_TSEG  0x01u
+#define ESMRAMC_BITS  0x87u
+#define ESMRAMC_FIXED 0x38u
+#define PAM_READ      1u
+#define PAM_WRITE     2u
+#define ECAM_ENABLE   0x1u
+#define MIB           UINT64_C(0x100000)
+
+/* The thirteen segments: first is all of 0xf0000, the rest 16 KiB each from 0xc0000. */
+static uint64_t pam_start(unsigned i)
+{
+    return i == 0 ? 0xf0000 : 0xc0000 + (i - 1) * 0x4000;
+}
+
+static uint64_t pam_size(unsigned i)
+{
+    return i == 0 ? 0x10000 : 0x4000;
+}
+
+static unsigned pam_bits(const RhMch *mch, unsigned i)
+{
+    const uint8_t *config = mch->parent.state.config;
+
+    if (i == 0) {
+        return config[REG_PAM0] >> 4 & 3;
+    }
+    return config[REG_PAM0 + 1 + (i - 1) / 2] >> (i % 2 ? 0 : 4) & 3;
+}
+
+static void settle_pam(RhMch *mch)
+{
+    for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
+        unsigned bits = pam_bits(mch, i);
+
+        rh_region_set_enabled(&mch->pam_pci[i], !(bits & PAM_READ));
+        rh_region_set_enabled(&mch->pam_rom[i], bits == PAM_READ);
+    }
+}
+
+static uint64_t tseg_size(const RhMch *mch)
+{
+    switch (mch->parent.state.config[REG_ESMRAMC] >> 1 & 3) {
+    case 0:  return MIB;
+    case 1:  return 2 * MIB;
+    case 2:  return 8 * MIB;
+    default: return mch->extended_tseg_mbytes * MIB;
+    }
+}
+
+/* No CPU here has a system management mode: what belongs to it alone is closed to everybody. */
+static void settle_smram(RhMch *mch)
+{
+    uint8_t *config = mch->parent.state.config;
+    uint64_t size = tseg_size(mch);
+    bool is_locked = config[REG_SMRAM] & SMRAM_LOCK;
+
+    if (is_locked) {
+        config[REG_SMRAM] &= ~SMRAM_OPEN;
+    }
+    mch->parent.wmask[REG_SMRAM] = is_locked ? 0 : SMRAM_BITS;
+    mch->parent.wmask[REG_ESMRAMC] = is_locked ? 0 : ESMRAMC_BITS;
+    rh_region_set_enabled(&mch->smram_pci, !(config[REG_SMRAM] & SMRAM_OPEN));
+    if (config[REG_ESMRAMC] & ESMRAMC_TSEG && size && size < mch->host->below_4g) {
+        rh_region_set_size(&mch->tseg, size);
+        rh_region_set_address(&mch->tseg, mch->host->below_4g - size);
+        rh_region_set_enabled(&mch->tseg, true);
+    } else {
+        rh_region_set_enabled(&mch->tseg, false);
+    }
+}
+
+static void settle_ecam(RhMch *mch)
+{
+    uint64_t reg = rh_ld64(mch->parent.state.config + REG_PCIEXBAR);
+    unsigned shift = reg >> 1 & 3;
+    uint64_t size = shift == 3 ? 0 : RH_Q35_ECAM_SIZE >> shift;
+
+    if (!(reg & ECAM_ENABLE)) {
+        size = 0;
+    }
+    rh_pci_host_map_ecam(&mch->host->parent, size ? reg & ~(size - 1) & 0xfffffffffULL : 0, size);
+}
+
+static void mch_settle(RhDevice *d)
+{
+    RhMch *mch = (RhMch *)d;
+
+    rh_map_begin(rh_device_vm(d));
+    settle_pam(mch);
+    settle_smram(mch);
+    settle_ecam(mch);
+    rh_map_end(rh_device_vm(d));
+}
+
+static void mch_config_written(RhPciDevice *dev, unsigned at, unsigned len)
+{
+    if (at < REG_ESMRAMC + 1 && at + len > REG_PCIEXBAR) {
+        mch_settle(&dev->parent);
+    }
+}
+
+static void cover(RhMch *mch, RhRegion *alias, const char *name, uint64_t at, uint64_t size)
+{
+    RhVm *vm = rh_device_vm(&mch->parent.parent);
+
+    rh_region_init_alias(alias, vm, name, &mch->host->pci_memory, at, size);
+    rh_region_add_over(rh_space_root(vm->memory), at, alias, 1);
+}
+
+static void mch_unrealize(RhDevice *d)
+{
+    RhMch *mch = (RhMch *)d;
+
+    rh_region_fini(&mch->tseg);
+    rh_region_fini(&mch->smram_pci);
+    for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
+        rh_region_fini(&mch->pam_pci[i]);
+        rh_region_fini(&mch->pam_rom[i]);
+    }
+}
+
+static const RhRegionOps closed_ops = { .sizes = RH_SIZE_ANY };
+
+static void shape_config(RhMch *mch)
+{
+    RhPciDevice *dev = &mch->parent;
+
+    rh_pci_init16(dev, REG_EXT_TSEG, mch->extended_tseg_mbytes);
+    rh_pci_init32(dev, REG_PCIEXBAR, RH_Q35_ECAM_BASE);
+    rh_pci_writable32(dev, REG_PCIEXBAR, 0xfc000007);
+    rh_pci_writable32(dev, REG_PCIEXBAR + 4, 0xf);
+    rh_pci_writable8(dev, REG_PAM0, 0x30);
+    for (unsigned i = 1; i <= 6; i++) {
+        rh_pci_writable8(dev, REG_PAM0 + i, 0x33);
+    }
+    rh_pci_init8(dev, REG_SMRAM, SMRAM_BASE);
+    rh_pci_writable8(dev, REG_SMRAM, SMRAM_BITS);
+    rh_pci_init8(dev, REG_ESMRAMC, ESMRAMC_FIXED);
+    rh_pci_writable8(dev, REG_ESMRAMC, ESMRAMC_BITS);
+}
+
+static bool mch_realize(RhDevice *d, GError **err)
+{
+    RhMch *mch = (RhMch *)d;
+    RhVm *vm = rh_device_vm(d);
+
+    if (!rh_object_is(RH_OBJECT(d->bus->owner), RH_TYPE_Q35_HOST)) {
+        return rh_fail(err, "mch must be on the root bus of %s", RH_TYPE_Q35_HOST);
+    }
+    mch->host = (RhQ35Host *)d->bus->owner;
+    shape_config(mch);
+    for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
+        cover(mch, &mch->pam_pci[i], "pam-pci", pam_start(i), pam_size(i));
+        rh_region_init_ram(&mch->pam_rom[i], vm, "pam-rom", mch->host->ram, pam_start(i), pam_size(i), true);
+        rh_region_add_over(rh_space_root(vm->memory), pam_start(i), &mch->pam_rom[i], 1);
+    }
+    cover(mch, &mch->smram_pci, "smram-region", 0xa0000, 0x20000);
+    rh_region_init_io(&mch->tseg, vm, d, "tseg-blackhole", &closed_ops, MIB);
+    rh_region_set_enabled(&mch->tseg, false);
+    rh_region_add_over(rh_space_root(vm->memory), 0, &mch->tseg, 1);
+    return true;
+}
+
+static const RhProp mch_props[] = {
+    RH_PROP("extended-tseg-mbytes", RhMch, extended_tseg_mbytes, .def = 16, .max = 0xfff0,
+            .doc = "largest TSEG, in megabytes"),
+    RH_PROP("smbase-smram", RhMch, has_smbase_smram, .def = true, .doc = "SMRAM at the default SMBASE"),
+};
+
+RH_PCI_DEVICE(RhMch,
+    .name        = RH_TYPE_MCH,
+    .parent      = RH_TYPE_PCI_DEVICE,
+    .doc         = "Host bridge",
+    .category    = "Bridge",
+    .is_internal = true,
+    .vendor_id   = RH_PCI_VENDOR_INTEL,
+    .device_id   = 0x29c0,
+    .class_id    = 0x0600,
+    .props       = RH_TABLE(mch_props),
+    .realize     = mch_realize,
+    .unrealize   = mch_unrealize,
+    .settle      = mch_settle,
+    .config_written = mch_config_written);
+
+/* --- the host bridge device that the mch is behind --- */
+
+static bool q35_host_realize(RhDevice *d, GError **err)
+{
+    RhQ35Host *host = (RhQ35Host *)d;
+    RhVm *vm = rh_device_vm(d);
+
+    g_assert(host->ram);
+    rh_region_init_container(&host->pci_memory, vm, "pci", UINT64_MAX);
+    rh_region_add_over(rh_space_root(vm->memory), 0, &host->pci_memory, -1);
+    host->parent.bus = rh_pci_bus_new_root(vm, RH_TYPE_PCIE_BUS, d, "pcie.0", 0, &host->pci_memory,
+                                           rh_space_root(vm->ports));
+    rh_pci_host_map_ports(&host->parent);
+    return true;
+}
+
+static void q35_host_unrealize(RhDevice *d)
+{
+    rh_region_fini(&((RhQ35Host *)d)->pci_memory);
+}
+
+static const RhProp q35_host_props[] = {
+    RH_PROP_AS(rh_prop_size, "pci-hole64-size", RhQ35Host, hole64_size, .def = UINT64_C(1) << 35,
+               .doc = "room above RAM for 64-bit registers"),
+};
+
+RH_DEVICE(RhQ35Host,
+    .name      = RH_TYPE_Q35_HOST,
+    .parent    = RH_TYPE_PCI_HOST,
+    .doc       = "Q35 host bridge",
+    .props     = RH_TABLE(q35_host_props),
+    .realize   = q35_host_realize,
+    .unrealize = q35_host_unrealize);

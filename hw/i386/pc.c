@@ -1,0 +1,204 @@
+/*
+ * What all PC boards share.
+ */
+#include "hw/i386/pc.h"
+#include "target/i386/cpu.h"
+
+enum { ROM_GRANULE = 0x10000, LOW_ROM = 0x20000 };
+#define MIB UINT64_C(0x100000)
+
+/* --- memory --- */
+
+bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err)
+{
+    RhMachine *machine = &pc->parent;
+    RhVm *vm = rh_machine_vm(machine);
+    RhRegion *root = rh_space_root(vm->memory);
+
+    if (pc->max_ram_below_4g && pc->max_ram_below_4g < low_limit) {
+        low_limit = rh_align_down(pc->max_ram_below_4g, MIB);
+    }
+    if (low_limit < MIB) {
+        return rh_fail(err, "max-ram-below-4g is %" PRIu64 ", must be at least 1 MiB", pc->max_ram_below_4g);
+    }
+    if (machine->ram_size < MIB) {
+        return rh_fail(err, "RAM size is %" PRIu64 " bytes, must be at least 1 MiB", machine->ram_size);
+    }
+    pc->below_4g = MIN(machine->ram_size, low_limit);
+    pc->above_4g = machine->ram_size - pc->below_4g;
+    rh_map_begin(vm);
+    rh_region_init_ram(&pc->ram_low, vm, "ram-below-4g", machine->ram, 0, pc->below_4g, false);
+    rh_region_add(root, 0, &pc->ram_low);
+    if (pc->above_4g) {
+        rh_region_init_ram(&pc->ram_high, vm, "ram-above-4g", machine->ram, pc->below_4g, pc->above_4g, false);
+        rh_region_add(root, RH_4G, &pc->ram_high);
+    }
+    rh_map_end(vm);
+    return true;
+}
+
+static bool read_firmware(RhPcMachine *pc, const char *name, RhRam **ret, GError **err)
+{
+    g_autofree char *path = rh_machine_path(&pc->parent, name, NULL);
+    g_autofree char *image = NULL;
+    gsize len;
+
+    if (!path || !g_file_get_contents(path, &image, &len, NULL)) {
+        return rh_fail(err, "could not load PC BIOS '%s'", name);
+    }
+    if (len == 0 || len % ROM_GRANULE) {
+        return rh_fail(err, "could not load PC BIOS '%s': its size is %zu, must be a multiple of 64 KiB", name, len);
+    }
+    if (len > pc->max_fw_size) {
+        return rh_fail(err, "could not load PC BIOS '%s': its size is %zu, max-fw-size is %" PRIu64, name, len,
+                       pc->max_fw_size);
+    }
+    *ret = rh_ram_new("pc.bios", len, NULL, err);
+    if (!*ret) {
+        return false;
+    }
+    memcpy((*ret)->host, image, len);
+    return true;
+}
+
+bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+    RhPcFirmware *fw = &pc->firmware;
+    uint64_t low_size;
+
+    if (!read_firmware(pc, pc->parent.firmware ? pc->parent.firmware : fallback, &fw->ram, err)) {
+        return false;
+    }
+    low_size = MIN(fw->ram->size, (uint64_t)LOW_ROM);
+    rh_map_begin(vm);
+    rh_region_init_ram(&fw->rom, vm, "pc.bios", fw->ram, 0, fw->ram->size, true);
+    rh_region_add(memory, RH_4G - fw->ram->size, &fw->rom);
+    rh_region_init_alias(&fw->low, vm, "isa-bios", &fw->rom, fw->ram->size - low_size, low_size);
+    rh_region_add_over(memory, MIB - low_size, &fw->low, 1);
+    rh_map_end(vm);
+    return true;
+}
+
+/* --- interrupts --- */
+
+bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
+{
+    RhAccel *accel = rh_machine_vm(&pc->parent)->accel;
+
+    pc->irqs.vm = rh_machine_vm(&pc->parent);
+    if (!accel || !rh_accel_type(accel)->set_up_irqchip) {
+        return true;
+    }
+    return rh_accel_type(accel)->set_up_irqchip(accel, RH_IRQCHIP_ON, has_pit, err);
+}
+
+void rh_pc_set_gsi(void *opaque, unsigned gsi, int level)
+{
+    RhPcIrqs *irqs = opaque;
+    RhAccel *accel = irqs->vm->accel;
+
+    if (accel && accel->irqchip == RH_IRQCHIP_ON) {
+        rh_accel_type(accel)->set_gsi(accel, gsi, level);
+        return;
+    }
+    if (gsi < 16 && irqs->pic) {
+        rh_pin_set(irqs->pic, NULL, gsi, level);
+    }
+    if (irqs->ioapic) {
+        rh_pin_set(irqs->ioapic, NULL, gsi == 0 ? 2 : gsi, level);  /* the timer sits on pin 2 */
+    }
+}
+
+/* --- CPUs and devices --- */
+
+static bool make_cpu(RhMachine *machine, unsigned index, GError **err)
+{
+    RhDevice *dev = rh_device_new(rh_machine_vm(machine), machine->cpu_type, err);
+    RhX86Cpu *cpu = (RhX86Cpu *)dev;
+
+    if (!dev || !rh_device_own(dev, NULL, NULL, err)) {
+        return false;
+    }
+    if (!rh_x86_cpu_place(cpu, &machine->smp, index, err) || !rh_device_realize(dev, NULL, err)) {
+        return false;
+    }
+    if (index == 0 && cpu->warnings) {
+        for (guint i = 0; i < cpu->warnings->len; i++) {
+            g_printerr("warning: %s\n", (const char *)cpu->warnings->pdata[i]);
+        }
+    }
+    return true;
+}
+
+bool rh_pc_make_cpus(RhMachine *machine, GError **err)
+{
+    for (unsigned i = 0; i < machine->smp.cpus; i++) {
+        if (!make_cpu(machine, i, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
+                            const char *const *props, bool is_optional, GError **err)
+{
+    if (is_optional && !rh_type_find(type)) {
+        return NULL;
+    }
+    return rh_device_create(rh_machine_vm(machine), child ? &machine->obj : NULL, child, type, bus, props, err);
+}
+
+/* --- the base type --- */
+
+static bool refuse_text(RhObject *obj, const RhProp *prop, GError **err)
+{
+    const char *text = *(char **)rh_prop_member(obj, prop);
+
+    return !text || !*text || rh_fail(err, "Property '%s' of the machine is not supported yet", prop->name);
+}
+
+static bool refuse_on(RhObject *obj, const RhProp *prop, GError **err)
+{
+    return *(int *)rh_prop_member(obj, prop) != RH_ON ||
+           rh_fail(err, "Property '%s=on' of the machine is not supported yet", prop->name);
+}
+
+static bool refuse_true(RhObject *obj, const RhProp *prop, GError **err)
+{
+    return !*(bool *)rh_prop_member(obj, prop) ||
+           rh_fail(err, "Property '%s=on' of the machine is not supported yet", prop->name);
+}
+
+static const RhProp pc_props[] = {
+    RH_PROP_AS(rh_prop_size, "max-ram-below-4g", RhPcMachine, max_ram_below_4g,
+               .doc = "Maximum ram below the 4G boundary (32bit boundary)"),
+    RH_PROP_AS(rh_prop_size, "max-fw-size", RhPcMachine, max_fw_size, .def = 8 * UINT64_C(0x100000),
+               .doc = "Maximum combined firmware size"),
+    RH_PROP_AS(rh_prop_on_off_auto, "acpi", RhPcMachine, acpi, .doc = "Enable ACPI"),
+    RH_PROP_AS(rh_prop_on_off_auto, "smm", RhPcMachine, smm, .doc = "Enable SMM", .changed = refuse_on),
+    RH_PROP_AS(rh_prop_on_off_auto, "vmport", RhPcMachine, vmport, .doc = "Enable vmport (pc & q35)",
+               .changed = refuse_on),
+    RH_PROP_AS(rh_prop_on_off_auto, "pic", RhPcMachine, pic, .doc = "Enable i8259 PIC"),
+    RH_PROP_AS(rh_prop_on_off_auto, "pit", RhPcMachine, pit, .doc = "Enable i8254 PIT"),
+    RH_PROP("hpet", RhPcMachine, has_hpet, .def = true,
+            .doc = "Enable/disable high precision event timer emulation"),
+    RH_PROP("smbus", RhPcMachine, has_smbus, .def = true, .doc = "Enable/disable system management bus"),
+    RH_PROP("sata", RhPcMachine, has_sata, .def = true, .doc = "Enable/disable Serial ATA bus"),
+    RH_PROP("i8042", RhPcMachine, has_i8042, .def = true, .doc = "Enable/disable the keyboard controller"),
+    RH_PROP("nvdimm", RhPcMachine, has_nvdimm, .doc = "NVDIMM support", .changed = refuse_true),
+    RH_PROP("hmat", RhPcMachine, has_hmat, .doc = "ACPI HMAT", .changed = refuse_true),
+    RH_PROP("x-oem-id", RhPcMachine, oem_id, .doc = "OEMID in ACPI table headers, up to 6 bytes",
+            .changed = refuse_text),
+    RH_PROP("x-oem-table-id", RhPcMachine, oem_table_id, .doc = "OEM Table ID in ACPI table headers, up to 8 bytes",
+            .changed = refuse_text),
+    RH_PROP("smbios-entry-point-type", RhPcMachine, smbios_entry_point, .doc = "SMBIOS Entry Point type [32, 64]"),
+};
+
+RH_MACHINE(RhPcMachine,
+    .name        = RH_TYPE_PC_MACHINE,
+    .parent      = RH_TYPE_MACHINE,
+    .doc         = "Base of PC boards",
+    .is_abstract = true,
+    .props       = RH_TABLE(pc_props));

@@ -1,0 +1,79 @@
+/*
+ * pc-q35-7.2 - the board with the Q35 chipset: PCI Express, ICH9
+ */
+#include "hw/i386/q35.h"
+#include "hw/i386/pc.h"
+#include "target/i386/cpu.h"
+
+#define LOW_LIMIT_SMALL UINT64_C(0xb0000000)    /* all RAM below ECAM, when it fits there */
+#define LOW_LIMIT_LARGE UINT64_C(0x80000000)
+
+typedef struct Q35Machine {
+    RhPcMachine parent;
+    RhQ35Host *host;
+    RhIch9Lpc *lpc;
+} Q35Machine;
+
+static bool make_chipset(Q35Machine *q35, GError **err)
+{
+    RhPcMachine *pc = &q35->parent;
+    RhMachine *machine = &pc->parent;
+    RhVm *vm = rh_machine_vm(machine);
+    static const char *const lpc_props[] = { "addr", "1f.0", "multifunction", "on", NULL };
+    static const char *const mch_props[] = { "addr", "0.0", NULL };
+    RhDevice *host = rh_device_new(vm, RH_TYPE_Q35_HOST, err);
+    RhDevice *lpc;
+
+    if (!host || !rh_device_own(host, &machine->obj, "q35", err)) {
+        return false;
+    }
+    q35->host = (RhQ35Host *)host;
+    q35->host->ram = machine->ram;
+    q35->host->below_4g = pc->below_4g;
+    q35->host->above_4g = pc->above_4g;
+    if (!rh_device_realize(host, NULL, err) ||
+        !rh_device_create(vm, &host->obj, "mch", RH_TYPE_MCH, &q35->host->parent.bus->parent, mch_props, err)) {
+        return false;
+    }
+    lpc = rh_device_new(vm, RH_TYPE_ICH9_LPC, err);
+    if (!lpc || !rh_device_own(lpc, NULL, NULL, err)) {
+        return false;
+    }
+    q35->lpc = (RhIch9Lpc *)lpc;
+    q35->lpc->set_gsi = rh_pc_set_gsi;
+    q35->lpc->gsi_opaque = &pc->irqs;
+    rh_ich9_connect_pci(q35->lpc, q35->host->parent.bus);
+    for (size_t i = 0; lpc_props[i]; i += 2) {
+        if (!rh_object_set_str(&lpc->obj, lpc_props[i], lpc_props[i + 1], err)) {
+            return false;
+        }
+    }
+    return rh_device_realize(lpc, &q35->host->parent.bus->parent, err);
+}
+
+static bool q35_build(RhMachine *machine, GError **err)
+{
+    Q35Machine *q35 = (Q35Machine *)machine;
+    RhPcMachine *pc = &q35->parent;
+    uint64_t low_limit = machine->ram_size >= LOW_LIMIT_SMALL ? LOW_LIMIT_LARGE : LOW_LIMIT_SMALL;
+
+    return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, pc->pit != RH_OFF, err) &&
+           make_chipset(q35, err) &&
+           (machine->kernel && !machine->firmware
+                ? true
+                : rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
+           rh_pc_make_cpus(machine, err);
+}
+
+RH_MACHINE(Q35Machine,
+    .name              = "pc-q35-7.2" RH_MACHINE_SUFFIX,
+    .parent            = RH_TYPE_PC_MACHINE,
+    .doc               = "Standard PC (Q35 + ICH9, 2009)",
+    .alias             = "q35",
+    .is_default        = true,
+    .default_cpu       = RH_X86_CPU_NAME("qemu64"),
+    .max_cpus          = 288,
+    .default_ram_size  = UINT64_C(128) << 20,
+    .default_ram_id    = "pc.ram",
+    .has_hotpluggable_cpus = true,
+    .build             = q35_build);

@@ -1,0 +1,67 @@
+/*
+ * What all PC boards share: RAM around the hole below 4 GiB, firmware, CPUs, interrupt inputs.
+ *
+ * A board embeds RhPcBoard behind its RhMachine members. Lock: the machine lock.
+ */
+#ifndef RH_HW_I386_PC_H
+#define RH_HW_I386_PC_H
+
+#include "hw/core/machine.h"
+#include "hw/pci/pci.h"
+#include "softmmu/runstate.h"
+
+#define RH_4G UINT64_C(0x100000000)
+enum { RH_PC_NR_GSIS = 24 };
+
+/** RhPcFirmware - a ROM that ends at 4 GiB, its last 128 KiB also below 1 MiB */
+typedef struct RhPcFirmware {
+    RhRegion rom;
+    RhRegion low;           /* alias */
+    RhRam *ram;
+} RhPcFirmware;
+
+/** RhPcIrqs - interrupt inputs 0..23: to the accelerator's chips, or to our own */
+typedef struct RhPcIrqs {
+    RhVm *vm;
+    RhDevice *pic;          /* master 8259; NULL: none, or the accelerator's */
+    RhDevice *ioapic;       /* NULL: the accelerator's */
+} RhPcIrqs;
+
+typedef struct RhPcMachine {
+    RhMachine parent;
+    uint64_t max_ram_below_4g;  /* properties; 0: the board's */
+    uint64_t max_fw_size;
+    int acpi, smm, vmport, pic, pit;    /* RhOnOffAuto */
+    bool has_hpet, has_smbus, has_sata, has_i8042;
+    char *oem_id, *oem_table_id;
+    char *smbios_entry_point;
+    bool has_nvdimm, has_hmat;
+    uint64_t below_4g;          /* wiring */
+    uint64_t above_4g;
+    RhRegion ram_low;
+    RhRegion ram_high;
+    RhPcFirmware firmware;
+    RhPcIrqs irqs;
+    RhDevice *rtc;
+    RhDevice *fw_cfg;
+    RhNotifier reset;           /* places images and CPUs after each reset */
+    struct RhPcBoot *boot;      /* direct boot; NULL: firmware boots */
+} RhPcMachine;
+
+#define RH_TYPE_PC_MACHINE "generic-pc-machine"
+
+/** rh_pc_split_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
+bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
+/** rh_pc_load_firmware - the -bios image, or @fallback, into @memory; its size must be a multiple of 64 KiB */
+bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err);
+/** rh_pc_set_up_irqchip - ask the accelerator for its interrupt chips */
+bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err);
+/** rh_pc_set_gsi - an RhPinFn whose opaque is the board's RhPcIrqs */
+void rh_pc_set_gsi(void *irqs, unsigned gsi, int level);
+/** rh_pc_make_cpus - the -smp CPUs, threads and all */
+bool rh_pc_make_cpus(RhMachine *machine, GError **err);
+/** rh_pc_make_device - rh_device_create; a type that this build does not have is left out when @is_optional */
+RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
+                            const char *const *props, bool is_optional, GError **err);
+
+#endif

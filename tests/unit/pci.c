@@ -1,0 +1,364 @@
+/*
+ * The PCI core on a q35 without vCPUs: configuration masks, base address registers, windows of bridges, messages,
+ * pins, slots. Accesses go the way a guest's do: ports 0xcf8/0xcfc and memory.
+ */
+#include "hw/core/machine.h"
+#include "hw/core/reset.h"
+#include "hw/i386/q35.h"
+#include "hw/pci/pci.h"
+#include "softmmu/runstate.h"
+
+typedef struct Fixture {
+    RhVm *vm;
+    RhMachine *machine;
+    RhPciBus *bus;
+    char *firmware;
+} Fixture;
+
+static void set_up(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *image = g_malloc0(0x10000);
+    int fd = g_file_open_tmp("rhea-bios-XXXXXX", &f->firmware, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    g_assert_true(g_file_set_contents(f->firmware, image, 0x10000, NULL));
+    f->vm = rh_vm_new(&error);
+    g_assert_no_error(error);
+    rh_lock(&f->vm->lock);
+    f->machine = rh_machine_new(f->vm, rh_machine_find_type("q35", NULL), &error);
+    g_assert_no_error(error);
+    g_assert_true(rh_object_set_str(&f->machine->obj, "firmware", f->firmware, &error));
+    f->machine->ram_size = 64 << 20;
+    rh_machine_build(f->machine, &error);
+    g_assert_no_error(error);
+    f->bus = rh_pci_host_find(f->vm)->bus;
+}
+
+static void tear_down(Fixture *f, gconstpointer data)
+{
+    rh_machine_end(f->vm);
+    rh_unlock(&f->vm->lock);
+    rh_vm_free(f->vm);
+    unlink(f->firmware);
+    g_free(f->firmware);
+}
+
+static uint32_t config_read(Fixture *f, unsigned bus, unsigned devfn, unsigned at, unsigned size)
+{
+    uint64_t value;
+
+    rh_space_store(f->vm->ports, NULL, 0xcf8, 4, 0x80000000u | bus << 16 | devfn << 8 | (at & 0xfc));
+    rh_space_load(f->vm->ports, NULL, 0xcfc + (at & 3), size, &value);
+    return (uint32_t)value;
+}
+
+static void config_write(Fixture *f, unsigned bus, unsigned devfn, unsigned at, unsigned size, uint32_t value)
+{
+    rh_space_store(f->vm->ports, NULL, 0xcf8, 4, 0x80000000u | bus << 16 | devfn << 8 | (at & 0xfc));
+    rh_space_store(f->vm->ports, NULL, 0xcfc + (at & 3), size, value);
+}
+
+static uint64_t memory_read(Fixture *f, uint64_t at, unsigned size)
+{
+    uint64_t value;
+
+    rh_space_load(f->vm->memory, NULL, at, size, &value);
+    return value;
+}
+
+static RhDevice *add(Fixture *f, const char *json, GError **err)
+{
+    json_object *args = json_tokener_parse(json);
+    RhDevice *dev = rh_device_add(f->vm, args, err);
+
+    json_object_put(args);
+    return dev;
+}
+
+static void test_header(Fixture *f, gconstpointer data)
+{
+    g_assert_cmphex(config_read(f, 0, 0, 0, 4), ==, 0x29c08086);
+    g_assert_cmphex(config_read(f, 0, 0xf8, 0, 4), ==, 0x29188086);
+    g_assert_cmphex(config_read(f, 0, 0xf8, RH_PCI_CLASS, 2), ==, 0x0601);
+    g_assert_cmphex(config_read(f, 0, 0, RH_PCI_SUBSYSTEM_VENDOR, 4), ==, 0x11001af4);
+    g_assert_cmphex(config_read(f, 0, 0x28, 0, 4), ==, 0xffffffff);     /* nobody there */
+    config_write(f, 0, 0, 0, 4, 0x12345678);
+    g_assert_cmphex(config_read(f, 0, 0, 0, 4), ==, 0x29c08086);
+    config_write(f, 0, 0, RH_PCI_COMMAND, 2, 0xffff);
+    g_assert_cmphex(config_read(f, 0, 0, RH_PCI_COMMAND, 2), ==, 0x0547);
+}
+
+/* The reset port is byte 1 of the configuration address: it must not tear the dword apart. */
+static void test_reset_port(Fixture *f, gconstpointer data)
+{
+    uint64_t value;
+
+    rh_space_store(f->vm->ports, NULL, 0xcf9, 1, 0x0a);
+    rh_space_load(f->vm->ports, NULL, 0xcf9, 1, &value);
+    g_assert_cmphex(value, ==, 0x0a);
+    rh_space_store(f->vm->ports, NULL, 0xcf8, 4, 0x8000f840);
+    rh_space_load(f->vm->ports, NULL, 0xcf8, 4, &value);
+    g_assert_cmphex(value, ==, 0x8000f840);
+}
+
+static void test_ecam(Fixture *f, gconstpointer data)
+{
+    g_assert_cmphex(memory_read(f, RH_Q35_ECAM_BASE, 4), ==, 0xffffffff);
+    config_write(f, 0, 0, 0x60, 4, RH_Q35_ECAM_BASE | 1);
+    g_assert_cmphex(memory_read(f, RH_Q35_ECAM_BASE, 4), ==, 0x29c08086);
+    g_assert_cmphex(memory_read(f, RH_Q35_ECAM_BASE + 0xf8000, 2), ==, 0x8086);
+    config_write(f, 0, 0, 0x60, 4, 0xe0000001 | 1 << 1);
+    g_assert_cmphex(memory_read(f, RH_Q35_ECAM_BASE, 4), ==, 0xffffffff);
+    g_assert_cmphex(memory_read(f, 0xe0000000, 4), ==, 0x29c08086);
+}
+
+static void test_pam(Fixture *f, gconstpointer data)
+{
+    config_write(f, 0, 0, 0x90, 1, 0x30);       /* segment F: RAM */
+    rh_space_store(f->vm->memory, NULL, 0xf0000, 4, 0x11223344);
+    g_assert_cmphex(memory_read(f, 0xf0000, 4), ==, 0x11223344);
+    config_write(f, 0, 0, 0x90, 1, 0x10);       /* read-only */
+    rh_space_store(f->vm->memory, NULL, 0xf0000, 4, 0x55667788);
+    g_assert_cmphex(memory_read(f, 0xf0000, 4), ==, 0x11223344);
+    config_write(f, 0, 0, 0x90, 1, 0x00);       /* PCI: the firmware's alias, zero here */
+    g_assert_cmphex(memory_read(f, 0xf0000, 4), ==, 0);
+}
+
+static void test_bar(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 5 << 3;
+
+    add(f, "{'driver': 'edu', 'addr': '5'}", &error);
+    g_assert_no_error(error);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xffffffff);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_BAR0, 4), ==, 0xfff00000);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0xffffffff);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0x010000ed);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfd000000);
+    g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0xffffffff);
+    g_assert_cmphex(memory_read(f, 0xfd000000, 4), ==, 0x010000ed);
+    rh_device_reset(rh_pci_find_device(f->bus, 0, devfn) ? &rh_pci_find_device(f->bus, 0, devfn)->parent : NULL);
+    g_assert_cmphex(memory_read(f, 0xfd000000, 4), ==, 0xffffffff);
+}
+
+static void test_windows(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned port = 2 << 3;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2', 'chassis': 1}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'bus': 'rp'}", &error));
+    g_assert_cmphex(config_read(f, 1, 0, 0, 4), ==, 0xffffffff);
+    config_write(f, 0, port, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
+    g_assert_cmphex(config_read(f, 1, 0, 0, 4), ==, 0x11e81234);
+    config_write(f, 1, 0, RH_PCI_BAR0, 4, 0xfe100000);
+    config_write(f, 1, 0, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    g_assert_cmphex(memory_read(f, 0xfe100000, 4), ==, 0xffffffff);     /* the bridge forwards nothing yet */
+    config_write(f, 0, port, RH_PCI_MEMORY_BASE, 4, 0xfe10fe10);
+    config_write(f, 0, port, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    g_assert_cmphex(memory_read(f, 0xfe100000, 4), ==, 0x010000ed);
+    config_write(f, 0, port, RH_PCI_MEMORY_BASE, 4, 0xfe20fe20);
+    g_assert_cmphex(memory_read(f, 0xfe100000, 4), ==, 0xffffffff);
+    config_write(f, 0, port, RH_PCI_MEMORY_BASE, 4, 0xfe10fe10);
+    config_write(f, 0, port, RH_PCI_BRIDGE_CONTROL, 2, RH_PCI_BRIDGE_RESET);
+    g_assert_cmphex(config_read(f, 1, 0, RH_PCI_COMMAND, 2), ==, 0);
+}
+
+static void test_addresses(Fixture *f, gconstpointer data)
+{
+    static const char *const bad[] = {
+        "{'driver': 'edu', 'addr': '20'}", "{'driver': 'edu', 'addr': '1.8'}", "{'driver': 'edu', 'addr': 'x'}",
+        "{'driver': 'edu', 'addr': '1f.0'}", "{'driver': 'edu', 'bus': 'rp', 'addr': '1'}",
+    };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '0x2.0x0', 'multifunction': true}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'addr': '0x2.0x1', 'slot': 1}", &error));
+    g_assert_null(add(f, "{'driver': 'pcie-root-port', 'addr': '3', 'slot': 1}", NULL));
+    for (size_t i = 0; i < RH_COUNT(bad); i++) {
+        g_clear_error(&error);
+        g_assert_null(add(f, bad[i], &error));
+        g_assert_nonnull(error);
+    }
+    g_clear_error(&error);
+    add(f, "{'driver': 'edu', 'id': 'e'}", &error);
+    g_assert_no_error(error);
+    g_assert_null(add(f, "{'driver': 'edu', 'addr': '1.1'}", &error));  /* function 0 (e) is alone there */
+}
+
+static void test_pins(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 5 << 3;
+    RhIch9Lpc *lpc = (RhIch9Lpc *)rh_pci_find_device(f->bus, 0, 0xf8);
+
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'addr': '5'}", &error));
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    rh_space_store(f->vm->memory, NULL, 0xfe000060, 4, 1);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, !=, 0);
+    g_assert_cmphex(lpc->gsi_sources[16 + 4 + 5 % 4], !=, 0);
+    config_write(f, 0, 0xf8, 0x68 + 5 % 4, 1, 11);          /* PIRQF to interrupt 11 */
+    g_assert_cmphex(lpc->gsi_sources[11], !=, 0);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_INTX_OFF);
+    g_assert_cmphex(lpc->gsi_sources[11], ==, 0);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    g_assert_cmphex(lpc->gsi_sources[11], !=, 0);
+    rh_space_store(f->vm->memory, NULL, 0xfe000064, 4, 1);
+    g_assert_cmphex(lpc->gsi_sources[11], ==, 0);
+    g_assert_cmphex(lpc->gsi_sources[16 + 4 + 5 % 4], ==, 0);
+}
+
+/* Without an accelerator a message is a plain write: let it land in RAM. */
+static void test_msi(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 5 << 3;
+
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'addr': '5'}", &error));
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    config_write(f, 0, devfn, 0x44, 4, 0x200000);
+    config_write(f, 0, devfn, 0x4c, 2, 0x4321);
+    config_write(f, 0, devfn, 0x42, 2, RH_PCI_MSI_ENABLE);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    rh_space_store(f->vm->memory, NULL, 0xfe000060, 4, 1);
+    g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0);            /* no bus master */
+    rh_space_store(f->vm->memory, NULL, 0xfe000064, 4, 1);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    rh_space_store(f->vm->memory, NULL, 0xfe000060, 4, 1);
+    g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0x4321);
+}
+
+static void test_msix(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 2 << 3;
+    RhPciDevice *dev = (RhPciDevice *)add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
+
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    g_assert_cmphex(memory_read(f, 0xfe00000c, 4), ==, 1);          /* masked after reset */
+    rh_space_store(f->vm->memory, NULL, 0xfe000000, 4, 0x200000);
+    rh_space_store(f->vm->memory, NULL, 0xfe000008, 4, 0x77);
+    g_assert_false(rh_pci_notify(dev, 0));
+    config_write(f, 0, devfn, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    g_assert_true(rh_pci_notify(dev, 0));
+    g_assert_cmphex(memory_read(f, 0xfe000800, 4), ==, 1);          /* pending */
+    g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0);
+    rh_space_store(f->vm->memory, NULL, 0xfe00000c, 4, 0);
+    g_assert_cmphex(memory_read(f, 0xfe000800, 4), ==, 0);
+    g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0x77);
+    g_assert_true(rh_pci_notify(dev, 99));                          /* a vector that is not there */
+}
+
+static void test_bound_event(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 2 << 3;
+    RhPciDevice *dev = (RhPciDevice *)add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
+    RhEvent event = { 0 };
+
+    g_assert_true(rh_event_init(&event, NULL));
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    config_write(f, 0, devfn, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    g_assert_true(rh_pci_bind_event(dev, 0, &event, &error));
+    g_assert_false(rh_pci_bind_event(dev, 1, &event, NULL));
+    rh_event_set(&event);
+    while (rh_loop_turn(f->vm->loop, false)) {
+    }
+    g_assert_cmphex(memory_read(f, 0xfe000800, 4), ==, 1);
+    rh_pci_unbind_event(dev, 0);
+    rh_event_fini(&event);
+}
+
+static void test_hotplug(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned port = 2 << 3;
+    RhPciDevice *dev = (RhPciDevice *)add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
+    const unsigned slot = dev->express_cap + RH_PCIE_SLOT_CTL;
+
+    rh_vm_set_set_up(f->vm);
+    g_assert_cmphex(config_read(f, 0, port, slot, 4), ==, 0x000007c0);
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'id': 'e', 'bus': 'rp'}", &error));
+    g_assert_no_error(error);
+    g_assert_cmphex(config_read(f, 0, port, slot, 4) >> 16, ==,
+                    RH_PCIE_SLOT_PRESENT | RH_PCIE_SLOT_PRESENCE_CHANGED | RH_PCIE_SLOT_LINK_CHANGED |
+                    RH_PCIE_SLOT_BUTTON);
+    config_write(f, 0, port, slot + 2, 2, 0x11f);
+    g_assert_cmphex(config_read(f, 0, port, slot + 2, 2), ==, RH_PCIE_SLOT_PRESENT);
+    config_write(f, 0, port, slot, 2, 0x01c0 | RH_PCIE_SLOT_CTL_HOTPLUG | RH_PCIE_SLOT_CTL_BUTTON);   /* power on */
+    g_assert_true(rh_device_del(f->vm, "e", &error));
+    g_assert_nonnull(rh_device_find(f->vm, "e", NULL));             /* the guest has to agree */
+    g_assert_cmphex(config_read(f, 0, port, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, !=, 0);
+    config_write(f, 0, port, slot, 2, 0x07c0);
+    g_assert_null(rh_device_find(f->vm, "e", NULL));
+    g_assert_cmphex(config_read(f, 0, port, slot + 2, 2) & RH_PCIE_SLOT_PRESENT, ==, 0);
+    g_assert_null(add(f, "{'driver': 'edu', 'bus': 'pcie.0'}", &error));
+    g_assert_cmpstr(error->message, ==, "Bus 'pcie.0' does not support hotplugging");
+}
+
+static void test_save_load(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    const unsigned devfn = 5 << 3;
+    RhDevice *dev = add(f, "{'driver': 'edu', 'addr': '5'}", &error);
+    size_t pos = 0;
+
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY);
+    rh_device_save(dev, saved);
+    rh_device_reset(dev);
+    g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0xffffffff);
+    g_assert_true(rh_device_load(dev, saved->data, saved->len, &pos, &error));
+    g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0x010000ed);
+}
+
+/* No sequence of configuration writes may crash or hang. */
+static void test_random(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(35);
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'pcie-pci-bridge', 'id': 'pb', 'bus': 'rp'}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'bus': 'pb', 'addr': '1'}", &error));
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned devfn = g_rand_int_range(rand, 0, 4) ? (unsigned)g_rand_int_range(rand, 0, 3) << 3 : 0xf8;
+        unsigned size = 1u << g_rand_int_range(rand, 0, 3);
+        unsigned at = (unsigned)g_rand_int_range(rand, 0, 256) & ~(size - 1);
+
+        config_write(f, (unsigned)g_rand_int_range(rand, 0, 3), devfn, at, size, g_rand_int(rand));
+        memory_read(f, g_rand_int(rand), 4);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(Fixture *f, gconstpointer data);
+    } tests[] = {
+        { "/pci/header", test_header },         { "/pci/reset-port", test_reset_port },
+        { "/pci/ecam", test_ecam },             { "/pci/pam", test_pam },
+        { "/pci/bar", test_bar },               { "/pci/windows", test_windows },
+        { "/pci/addresses", test_addresses },   { "/pci/pins", test_pins },
+        { "/pci/msi", test_msi },               { "/pci/msix", test_msix },
+        { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
+        { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    rh_thread_init_main();
+    for (size_t i = 0; i < RH_COUNT(tests); i++) {
+        g_test_add(tests[i].name, Fixture, NULL, set_up, tests[i].run, tear_down);
+    }
+    return g_test_run();
+}
