@@ -5,7 +5,7 @@
  * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP. Lock: the
  * machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -3,8 +3,8 @@
  *
  * Lock: the machine lock, but where a member says otherwise. A RhKvmVcpu belongs to its thread.
  */
-#ifndef RH_ACCEL_KVM_H
-#define RH_ACCEL_KVM_H
+#ifndef RH_ACCEL_KVM_KVM_H
+#define RH_ACCEL_KVM_KVM_H
 
 #include <linux/kvm.h>
 #include "softmmu/accel.h"
