@@ -165,6 +165,9 @@ bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err);
 void rh_kvm_set_clock_running(RhAccel *accel, bool is_running);
 const RhCpuLimits *rh_kvm_cpu_limits(RhAccel *accel);
 
+/** rh_kvm_make_chip_devices - one for each chip in the kernel and its clock, in /machine/unattached */
+bool rh_kvm_make_chip_devices(RhKvm *kvm, GError **err);
+
 /* target/i386/kvm/msrs.c, cpuid.c */
 struct RhX86State;
 bool rh_kvm_msrs_open(RhKvm *kvm, GError **err);
