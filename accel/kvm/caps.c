@@ -1,7 +1,7 @@
 /*
  * The capabilities of /dev/kvm that we use, and what is done where one is missing.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -8,7 +8,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_(UN)REGISTER_COALESCED_MMIO.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>

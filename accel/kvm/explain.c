@@ -2,7 +2,7 @@
  * What to tell about an exit that cannot be handled: its reason in words, the registers, the
  * instruction, and what the user can do.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <sys/ioctl.h>
 #include "target/i386/state.h"

@@ -5,7 +5,7 @@
  *  2. While is_closed, a vCPU that is not in KVM_RUN does not enter it.
  *  3. The closer holds the machine lock; a vCPU waits here without any lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 void rh_kvm_gate_init(RhKvmGate *gate)
 {

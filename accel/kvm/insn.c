@@ -4,7 +4,7 @@
  *
  * Encodings: Intel SDM vol. 2.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 enum { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_VEX };
 

@@ -4,7 +4,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_IOEVENTFD. Lock: the machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <sys/ioctl.h>
 

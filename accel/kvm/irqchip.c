@@ -5,7 +5,7 @@
  * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP. Lock: the
  * machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -64,7 +64,7 @@ bool rh_kvm_set_up_irqchip(RhAccel *accel, RhIrqchip kind, bool has_pit, GError 
         return false;
     }
     accel->irqchip = kind;
-    return rh_kvm_routes_begin(kvm, err);
+    return rh_kvm_routes_begin(kvm, err) && rh_kvm_make_chip_devices(kvm, err);
 }
 
 void rh_kvm_set_gsi(RhAccel *accel, unsigned gsi, int level)

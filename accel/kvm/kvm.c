@@ -3,7 +3,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst. Lock: the machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -11,7 +11,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_SET_USER_MEMORY_REGION. Lock: the machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -4,7 +4,7 @@
  *
  * Lock: the machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 struct RhKvmPorts {
     RhKvm *kvm;

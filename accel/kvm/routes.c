@@ -9,7 +9,7 @@
  * Spec: Documentation/virt/kvm/api.rst, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_SIGNAL_MSI. Lock: the
  * machine lock.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

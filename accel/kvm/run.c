@@ -8,7 +8,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, section 5.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -8,7 +8,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_CREATE_VCPU, KVM_SET_SIGNAL_MASK.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -22,6 +22,19 @@ static const uint8_t programmer[] = {
     0xba, 0xf0, 0x05, 0xee,                                                     /* stop */
 };
 
+static bool find_chip(RhObject *obj, void *opaque)
+{
+    Chips *chips = opaque;
+
+    for (size_t i = 0; i < RH_COUNT(types); i++) {
+        if (g_str_equal(obj->type->name, types[i])) {
+            g_assert_null(chips->dev[i]);
+            chips->dev[i] = RH_SELF(RhDevice, obj);
+        }
+    }
+    return true;
+}
+
 static Guest *new_guest(Chips *chips)
 {
     Guest *guest = guest_new_with_pit(programmer, sizeof(programmer));
@@ -31,9 +44,13 @@ static Guest *new_guest(Chips *chips)
     guest->cpu.state.seg[RH_DS].access |= RH_SEG_G;
     guest_store(guest);
     rh_lock(&guest->vm->lock);
+    /* The others came with set_up_irqchip. */
+    rh_device_create(guest->vm, NULL, NULL, "kvm-apic", NULL, NULL, &error);
+    g_assert_no_error(error);
+    *chips = (Chips){ 0 };
+    rh_object_foreach(guest->vm->root, find_chip, chips);
     for (size_t i = 0; i < RH_COUNT(types); i++) {
-        chips->dev[i] = rh_device_create(guest->vm, guest->vm->root, types[i], types[i], NULL, NULL, &error);
-        g_assert_no_error(error);
+        g_assert_nonnull(chips->dev[i]);
     }
     rh_unlock(&guest->vm->lock);
     return guest;

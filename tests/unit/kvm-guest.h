@@ -6,7 +6,7 @@
 #ifndef RH_TESTS_KVM_GUEST_H
 #define RH_TESTS_KVM_GUEST_H
 
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 #include "target/i386/state.h"
 
 enum {

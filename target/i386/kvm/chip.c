@@ -24,6 +24,21 @@ bool rh_kvm_need_chips(const RhDevice *dev, GError **err)
            rh_fail(err, "Device '%s' needs -accel kvm,kernel-irqchip=on", dev->obj.type->name);
 }
 
+static bool make_device(RhKvm *kvm, const char *type, GError **err)
+{
+    return rh_device_create(kvm->parent.obj.vm, NULL, NULL, type, NULL, NULL, err) != NULL;
+}
+
+bool rh_kvm_make_chip_devices(RhKvm *kvm, GError **err)
+{
+    bool is_on = kvm->parent.irqchip == RH_IRQCHIP_ON;
+
+    return (!is_on || make_device(kvm, "kvm-i8259", err)) &&
+           (!is_on || make_device(kvm, "kvm-ioapic", err)) &&
+           (!kvm->has_pit || make_device(kvm, "kvm-pit", err)) &&
+           (!rh_kvm_cap(kvm, KVM_CAP_ADJUST_CLOCK) || make_device(kvm, "kvmclock", err));
+}
+
 bool rh_kvm_get_chip(RhDevice *dev, uint32_t id, struct kvm_irqchip *ret)
 {
     *ret = (struct kvm_irqchip){ .chip_id = id };

@@ -5,7 +5,7 @@
 #ifndef RH_TARGET_I386_KVM_CHIP_H
 #define RH_TARGET_I386_KVM_CHIP_H
 
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 #include "hw/core/device.h"
 
 /** rh_kvm_of_device - the machine's accelerator if it is KVM, else NULL */

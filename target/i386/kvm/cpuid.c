@@ -4,7 +4,7 @@
  * Spec: Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID, KVM_SET_CPUID2,
  * KVM_GET_MSR_FEATURE_INDEX_LIST.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -4,7 +4,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_GET_MSR_INDEX_LIST; indices: Intel SDM vol. 4.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

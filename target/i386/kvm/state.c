@@ -8,7 +8,7 @@
  *
  * Spec: Documentation/virt/kvm/api.rst. Called on the vCPU's thread, or with it paused.
  */
-#include "accel/kvm.h"
+#include "accel/kvm/kvm.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -3,8 +3,8 @@
  *
  * Lock: the machine lock, but where a member says otherwise. A RhKvmVcpu belongs to its thread.
  */
-#ifndef RH_ACCEL_KVM_H
-#define RH_ACCEL_KVM_H
+#ifndef RH_ACCEL_KVM_KVM_H
+#define RH_ACCEL_KVM_KVM_H
 
 #include <linux/kvm.h>
 #include "softmmu/accel.h"
@@ -164,6 +164,9 @@ bool rh_kvm_fetch(RhVcpu *vcpu, GError **err);
 bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err);
 void rh_kvm_set_clock_running(RhAccel *accel, bool is_running);
 const RhCpuLimits *rh_kvm_cpu_limits(RhAccel *accel);
+
+/** rh_kvm_make_chip_devices - one for each chip in the kernel and its clock, in /machine/unattached */
+bool rh_kvm_make_chip_devices(RhKvm *kvm, GError **err);
 
 /* target/i386/kvm/msrs.c, cpuid.c */
 struct RhX86State;
