@@ -33,6 +33,9 @@ void rh_state_reset(const RhState *state, void *instance)
 {
     void *to = (char *)instance + state->offset;
 
+    if (state->is_kept) {
+        return;
+    }
     if (state->at_reset) {
         memcpy(to, state->at_reset, state->size);
     } else {
@@ -140,6 +143,9 @@ bool rh_state_load(const RhState *state, void *instance, const uint8_t *data, si
         return rh_fail(err, "State version is %u, must be 1 to %u", version, state->version);
     }
     in.version = version;
+    if (state->is_kept) {
+        return;
+    }
     if (state->at_reset) {
         memcpy(copy, state->at_reset, state->size);
     }

@@ -50,6 +50,7 @@ typedef struct RhState {
     size_t size;
     const void *at_reset;   /* contents after reset; NULL: all zero */
     unsigned version;       /* 1 and up */
+    bool is_kept;           /* battery-backed and such: reset leaves it (a .reset hook may clear parts); starts zero-filled */
     RhFieldTable fields;
 } RhState;
 
