@@ -196,9 +196,21 @@ static const RhProp pc_props[] = {
     RH_PROP("smbios-entry-point-type", RhPcMachine, smbios_entry_point, .doc = "SMBIOS Entry Point type [32, 64]"),
 };
 
+static void pc_fini(RhObject *obj)
+{
+    RhPcMachine *pc = (RhPcMachine *)obj;
+
+    rh_region_fini(&pc->firmware.low);
+    rh_region_fini(&pc->firmware.rom);
+    rh_ram_unref(pc->firmware.ram);
+    rh_region_fini(&pc->ram_high);
+    rh_region_fini(&pc->ram_low);
+}
+
 RH_MACHINE(RhPcMachine,
     .name        = RH_TYPE_PC_MACHINE,
     .parent      = RH_TYPE_MACHINE,
     .doc         = "Base of PC boards",
     .is_abstract = true,
-    .props       = RH_TABLE(pc_props));
+    .props       = RH_TABLE(pc_props),
+    .fini        = pc_fini);

@@ -39,6 +39,9 @@ static void set_up(Fixture *f, gconstpointer data)
 static void tear_down(Fixture *f, gconstpointer data)
 {
     rh_machine_end(f->vm);
+    urcu_memb_barrier();            /* removed devices are freed on the loop, after a grace period */
+    while (rh_loop_turn(f->vm->loop, false)) {
+    }
     rh_unlock(&f->vm->lock);
     rh_vm_free(f->vm);
     unlink(f->firmware);
