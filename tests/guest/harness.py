@@ -79,13 +79,13 @@ def need_program(name):
         raise Skip(f"{name} is not installed")
 
 
-def test_kernel():
-    """Path of the test kernel."""
+def test_kernel(form="vmlinux"):
+    """Path of the test kernel, as vmlinux or bzImage."""
     found = subprocess.run([SOURCE / "scripts/test-kernel", "--cached"], capture_output=True,
                            text=True, check=False)
     if found.returncode != 0:
         raise Skip("the test kernel is not built; scripts/test-kernel does")
-    return found.stdout.strip()
+    return Path(found.stdout.strip()).parent / form
 
 
 # --- disks
@@ -258,12 +258,13 @@ class Machine:
             raise Failure("a sanitizer spoke up")
 
 
-def linux(*arguments, tests, end="acpi", append="", memory=64, **keywords):
+def linux(*arguments, tests, end="acpi", append="", memory=64,
+          kernel="vmlinux", **keywords):
     """A Machine with the test kernel; tests are names as tests/guest/init/init.c knows them."""
     need_kvm()
     command = f"quiet console=ttyS0 {append} rhea.test={','.join(tests)} rhea.end={end}"
     return Machine("-accel", "kvm", "-cpu", "host", "-m", str(memory), "-no-reboot",
-                   "-kernel", test_kernel(), "-initrd", GUESTS / "init/initramfs.cpio",
+                   "-kernel", test_kernel(kernel), "-initrd", GUESTS / "init/initramfs.cpio",
                    "-append", command, *arguments, **keywords)
 
 

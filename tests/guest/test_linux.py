@@ -151,5 +151,12 @@ def q35_reboot_kbd():
     run("q35-reboot-kbd", ["-M", "q35"], [], end="kbd")
 
 
+@case
+def bzimage():
+    """The compressed kernel: unpacking it takes minutes where guest kernel code is interpreted."""
+    harness.need_full_kvm("unpacking a bzImage")
+    run("bzimage", ["-M", "q35"], ["cpus:1"], kernel="bzImage")
+
+
 if __name__ == "__main__":
     harness.main()

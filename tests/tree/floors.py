@@ -17,6 +17,8 @@ TABLE_ROW = re.compile(r"^\| *(\d+) *\|([^|]*)\|")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 KVM_HEADERS = ("linux/kvm.h", "linux/kvm_para.h", "asm/kvm.h", "asm/kvm_para.h")
 KVM_ROOMS = ("accel/kvm", "target/i386/kvm")
+# The header that shows KVM's structures to those rooms; nobody else includes it either.
+KVM_PUBLIC = "accel/kvm.h"
 # Rooms in which each folder below is a room of its own where private headers are concerned.
 DIVIDED = ("hw", "accel")
 NOT_SOURCE = ("include", "tests", "docs", "scripts")
@@ -49,6 +51,10 @@ def room_of(path):
     """Whose private headers a file may see: util, block, hw/virtio, accel/kvm ..."""
     parts = path.split("/")
     return "/".join(parts[:2]) if parts[0] in DIVIDED and len(parts) > 2 else parts[0]
+
+
+def sees_kvm(path):
+    return path.startswith(tuple(room + "/" for room in KVM_ROOMS))
 
 
 def without_comments(text):
@@ -92,7 +98,7 @@ class Checker:
                 self.check_own(f"{name}:{line}", path, place, floor, match[2])
 
     def check_system(self, where, place, header):
-        if header in KVM_HEADERS and not place.startswith(tuple(r + "/" for r in KVM_ROOMS)):
+        if header in KVM_HEADERS and place != KVM_PUBLIC and not sees_kvm(place):
             self.errors.append(f"{where}: <{header}> belongs to {' and '.join(KVM_ROOMS)} only")
 
     def check_own(self, where, path, place, floor, header):
@@ -101,6 +107,8 @@ class Checker:
         private = beside if beside.is_file() else self.root / header
         if header.startswith("../") or "/../" in header:
             self.errors.append(f'{where}: "{header}" climbs by ..; name the header from its root')
+        elif header == KVM_PUBLIC and not sees_kvm(place):
+            self.errors.append(f'{where}: "{header}" belongs to {" and ".join(KVM_ROOMS)} only')
         elif public.is_file():
             self.check_floor(where, floor, header, header)
         elif private.is_file():
@@ -135,7 +143,7 @@ FAKE_TABLE = """
 """
 FAKE_HEADERS = ["include/util/a.h", "include/hw/core/a.h", "include/hw/net/a.h",
                 "include/migration/vmstate.h", "include/migration/stream.h", "hw/net/secret.h",
-                "target/i386/inside.h"]
+                "target/i386/inside.h", "include/accel/other.h"]
 # file, its text, what the one error must say (None: no error)
 CASES = [
     ("util/a.c", '#include "util/a.h"\n', None),
@@ -154,6 +162,9 @@ CASES = [
     ("hw/block/a.c", "/* gone:\n#include \"nowhere.h\"\n*/\n", None),
     ("hw/block/a.c", "#include <linux/kvm.h>\n", "belongs to accel/kvm"),
     ("accel/kvm/a.c", "#include <linux/kvm.h>\n", None),
+    ("include/accel/kvm.h", "#include <linux/kvm.h>\n", None),
+    ("accel/kvm/a.c", '#include "accel/kvm.h"\n', None),
+    ("accel/tcg/a.c", '#include "accel/kvm.h"\n', "belongs to accel/kvm"),
     ("attic/a.c", "", "no row of the floor table covers it"),
 ]
 
