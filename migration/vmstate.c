@@ -143,9 +143,6 @@ bool rh_state_load(const RhState *state, void *instance, const uint8_t *data, si
         return rh_fail(err, "State version is %u, must be 1 to %u", version, state->version);
     }
     in.version = version;
-    if (state->is_kept) {
-        return;
-    }
     if (state->at_reset) {
         memcpy(copy, state->at_reset, state->size);
     }

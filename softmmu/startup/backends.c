@@ -1,8 +1,10 @@
 /*
  * What devices stand on: character devices, objects, block nodes; and the monitors.
  */
+#include "block/options.h"
 #include "chardev/open.h"
 #include "monitor/monitor.h"
+#include "qapi-options.h"
 #include "softmmu/startup/startup.h"
 #include "util/json.h"
 
@@ -27,42 +29,44 @@ static bool add_object(const RhArg *arg, void *opaque, GError **err)
     return rh_object_create(vm->root, vm, type_copy, id_copy, arg->json, err);
 }
 
+static bool add_blockdev(const RhArg *arg, void *opaque, GError **err)
+{
+    g_autoptr(QmpBlockdevOptions) options = rh_option_read(arg->option, arg->json, arg->is_json, err);
+
+    return options && rh_block_add_blockdev(opaque, options, err);
+}
+
 bool rh_startup_backends(RhStartup *startup, GError **err)
 {
     return rh_args_each(startup->args, "chardev", add_chardev, startup->vm, err) &&
-           rh_args_each(startup->args, "object", add_object, startup->vm, err);
+           rh_args_each(startup->args, "object", add_object, startup->vm, err) &&
+           rh_args_each(startup->args, "blockdev", add_blockdev, startup->vm, err);
 }
 
 /* --- monitors --- */
 
 static bool add_mon(const RhArg *arg, void *opaque, GError **err)
 {
-    return rh_monitor_add_options(opaque, arg->json, err);
+    g_autoptr(QmpMonitorOptions) options = rh_option_read(arg->option, arg->json, arg->is_json, err);
+
+    return options && rh_monitor_open_options(opaque, options, err);
 }
 
-/* -qmp DEV, -qmp-pretty DEV, -monitor DEV: a character device named after the option, and a monitor on it. */
-static bool add_short(const RhArg *arg, void *opaque, GError **err)
+static bool add_qmp(const RhArg *arg, void *opaque, GError **err)
 {
-    RhVm *vm = opaque;
-    bool is_qmp = g_str_has_prefix(arg->option->name, "qmp");
-    RhChardev *chr;
+    return rh_monitor_open_qmp(opaque, arg->text, g_str_equal(arg->option->name, "qmp-pretty"), err);
+}
 
-    if (g_str_equal(arg->text, "none")) {
-        return true;
-    }
-    chr = rh_char_open_spec(vm, NULL, is_qmp ? "compat_monitor" : "monitor", arg->text, !is_qmp, err);
-    return chr && rh_monitor_add(vm, chr, is_qmp ? RH_MONITOR_CONTROL : RH_MONITOR_READLINE,
-                                 g_str_equal(arg->option->name, "qmp-pretty"), err);
+static bool add_hmp(const RhArg *arg, void *opaque, GError **err)
+{
+    return rh_monitor_open_hmp(opaque, arg->text, err);
 }
 
 bool rh_startup_monitors(RhStartup *startup, GError **err)
 {
-    static const char *const options[] = { "qmp", "qmp-pretty", "monitor" };
-
-    for (size_t i = 0; i < RH_COUNT(options); i++) {
-        if (!rh_args_each(startup->args, options[i], add_short, startup->vm, err)) {
-            return false;
-        }
-    }
-    return rh_args_each(startup->args, "mon", add_mon, startup->vm, err);
+    rh_monitor_init(startup->vm);
+    return rh_args_each(startup->args, "qmp", add_qmp, startup->vm, err) &&
+           rh_args_each(startup->args, "qmp-pretty", add_qmp, startup->vm, err) &&
+           rh_args_each(startup->args, "monitor", add_hmp, startup->vm, err) &&
+           rh_args_each(startup->args, "mon", add_mon, startup->vm, err);
 }

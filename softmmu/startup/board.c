@@ -3,6 +3,7 @@
  */
 #include "qapi-options.h"
 #include "qapi-types.h"
+#include "softmmu/ident.h"
 #include "softmmu/memory-backend.h"
 #include "softmmu/startup/startup.h"
 #include "target/i386/cpu.h"
@@ -272,6 +273,7 @@ static bool collect_smbios(const RhArg *arg, void *opaque, GError **err)
 
 static bool set_identity(RhMachine *machine, const RhArgs *args, GError **err)
 {
+    RhVm *vm = rh_machine_vm(machine);
     g_autoptr(QmpNameOptions) name = NULL;
     const char *uuid = rh_args_text(args, "uuid");
     RhUuid parsed;
@@ -280,6 +282,7 @@ static bool set_identity(RhMachine *machine, const RhArgs *args, GError **err)
         return false;
     }
     machine->name = name ? g_strdup(name->guest) : NULL;
+    rh_ident_set_name(vm, machine->name);
     if (uuid) {
         char text[RH_UUID_TEXT_SIZE];
 
@@ -289,6 +292,7 @@ static bool set_identity(RhMachine *machine, const RhArgs *args, GError **err)
         }
         rh_uuid_format(&parsed, text);
         machine->uuid = g_strdup(text);
+        rh_ident_set_uuid(vm, &parsed);
     }
     return true;
 }

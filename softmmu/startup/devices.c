@@ -1,7 +1,9 @@
 /*
  * Devices of the command line: serial ports, debug consoles, -device; then the finished machine.
  */
-#include "chardev/open.h"
+#include "block/options.h"
+#include "monitor/monitor.h"
+#include "qapi-options.h"
 #include "softmmu/startup/startup.h"
 
 /* A device that a short option stands for: made as -device would, but the machine's own. */
@@ -27,7 +29,6 @@ static bool add_serial_spec(SerialCount *count, const char *spec, GError **err)
     g_autofree char *id = g_strdup_printf("serial%u", count->nr);
     g_autofree char *index = g_strdup_printf("%u", count->nr);
     const char *props[] = { "chardev", id, "index", index, NULL };
-    const char *chardev = spec;
 
     count->nr++;
     if (g_str_equal(spec, "none")) {
@@ -37,8 +38,8 @@ static bool add_serial_spec(SerialCount *count, const char *spec, GError **err)
         return rh_fail(err, "max isa serial ports (4) reached");
     }
     if (g_str_has_prefix(spec, "chardev:")) {
-        props[1] = chardev + strlen("chardev:");
-    } else if (!rh_char_open_spec(count->vm, id, NULL, spec, true, err)) {
+        props[1] = spec + strlen("chardev:");
+    } else if (!rh_monitor_open_serial(count->vm, id, spec, err)) {
         return false;
     }
     return add_implied(count->vm, "isa-serial", props, err);
@@ -54,13 +55,44 @@ static bool add_debugcon(const RhArg *arg, void *opaque, GError **err)
     RhVm *vm = opaque;
     const char *props[] = { "iobase", "0xe9", "chardev", "debugcon", NULL };
 
-    return rh_char_open_spec(vm, "debugcon", NULL, arg->text, false, err) &&
+    return rh_monitor_open_serial(vm, "debugcon", arg->text, err) &&
            add_implied(vm, "isa-debugcon", props, err);
 }
 
 static bool add_device(const RhArg *arg, void *opaque, GError **err)
 {
     return rh_device_add(opaque, arg->json, err);
+}
+
+/* -drive: the node now; if=virtio gets its device at once. */
+static bool add_drive(const RhArg *arg, void *opaque, GError **err)
+{
+    RhVm *vm = opaque;
+    RhDriveRequest request = { NULL };
+    g_autofree char *id = NULL;
+
+    if (!rh_block_add_drive(vm, arg->json, arg->is_json, &request, err)) {
+        return false;
+    }
+    id = request.id;
+    if (request.interface == QMP_BLOCK_INTERFACE_TYPE_VIRTIO) {
+        bool has_pci = rh_bus_find_for(vm, (const RhDeviceType *)rh_type_find("virtio-blk-pci"), NULL);
+        const char *props[] = { "drive", id, NULL };
+
+        return add_implied(vm, has_pci ? "virtio-blk-pci" : "virtio-blk-device", props, err);
+    }
+    return true;
+}
+
+static bool refuse_images(const RhArgs *args, GError **err)
+{
+    if (!args->images->len) {
+        return true;
+    }
+    rh_fail(err, "%s: a disk image as a plain argument is an IDE disk, which is not supported yet",
+            (char *)args->images->pdata[0]);
+    rh_hint(err, "Use -drive file=%s,format=raw,if=virtio instead.", (char *)args->images->pdata[0]);
+    return false;
 }
 
 static bool refuse_unless_none(const RhArg *arg, void *opaque, GError **err)
@@ -114,7 +146,8 @@ bool rh_startup_devices(RhStartup *startup, GError **err)
     if (!rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "nic", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "serial", add_serial, &count, err) || !add_default_serial(startup, &count, err) ||
-        !rh_args_each(args, "debugcon", add_debugcon, startup->vm, err) ||
+        !rh_args_each(args, "debugcon", add_debugcon, startup->vm, err) || !refuse_images(args, err) ||
+        !rh_args_each(args, "drive", add_drive, startup->vm, err) ||
         !rh_args_each(args, "device", add_device, startup->vm, err) ||
         !rh_machine_finish(startup->machine, err)) {
         return false;
