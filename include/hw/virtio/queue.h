@@ -54,7 +54,7 @@ typedef struct RhVirtElem {
     uint16_t nr_slots;              /* ring slots it takes */
 } RhVirtElem;
 
-/** RhVirtqState - guest state of a queue, as saved */
+/** RhVirtqState - guest state of a queue */
 typedef struct RhVirtqState {
     uint64_t desc;                  /* guest addresses of the three areas, §2.6 */
     uint64_t driver;
@@ -69,7 +69,6 @@ typedef struct RhVirtqState {
     uint8_t is_signalled_valid;
     uint8_t is_enabled;
     uint8_t is_legacy_pfn;          /* areas were set by one page number, §2.7.2 */
-    uint8_t is_reset;               /* §2.6.1: set from the driver's queue reset to its next enable */
 } RhVirtqState;
 
 /** RhVirtqKick - the driver has made buffers available; on the queue's loop */
@@ -82,7 +81,7 @@ struct RhVirtq {
     uint16_t max_size;              /* as offered */
     size_t elem_size;
     RhLoop *loop;                   /* where kick runs; const while started */
-    RhVirtqState *regs;             /* in the device's state */
+    RhVirtqState regs;
 
     /* private to queue*.c: valid while live */
     const RhVirtqOps *ops;
@@ -105,13 +104,16 @@ struct RhVirtq {
     unsigned in_flight;
     RhVirtElem *pool;
 
-    /* private to virtio.c */
+    /* private to the core */
     RhEvent kicked;                 /* ioeventfd: signalled by the guest's write, or by the transport */
     RhWatch watch;
     RhPoller poller;
     RhEvent *irq_event;             /* atomic; set from any thread it interrupts the guest; NULL: ask the transport */
     bool is_signal_pending;         /* atomic */
     bool is_live;                   /* set up and running */
+    bool is_delivering;             /* kicks reach the device */
+    bool is_attached;               /* the watch is begun, or about to be */
+    bool has_doorbell;
 };
 
 /**

@@ -62,11 +62,12 @@ typedef struct RhVirtioDeviceType {
     void (*config_read)(RhVirtioDevice *vdev, void *ret_config);
     /* The driver wrote @len bytes at @at; @config is the configuration with them in place. NULL: writes are dropped */
     void (*config_write)(RhVirtioDevice *vdev, const void *config, unsigned at, unsigned len);
-    /* Features are settled (vdev->regs.features); before DRIVER_OK. May be NULL */
+    /* Features are settled (vdev->features); before DRIVER_OK. May be NULL */
     void (*features_set)(RhVirtioDevice *vdev);
-    /* Before the first kick, and after the last; main thread. Both may be NULL. Kicks of all queues follow .start by themselves. */
+    /* Before the first kick, and after the last; machine lock, any thread. Both may be NULL. Each queue gets a kick after .start. */
     void (*start)(RhVirtioDevice *vdev);
     void (*stop)(RhVirtioDevice *vdev);
+    bool stops_on_main;             /* .stop waits for the main loop: call it there while anything is in flight */
     /* The driver resets one queue (§2.6.1): finish or drop its elements. Machine lock, kicks of it are off. May be NULL */
     void (*queue_reset)(RhVirtioDevice *vdev, RhVirtq *queue);
     void (*status_changed)(RhVirtioDevice *vdev, uint8_t was);  /* after the core acted on it; may be NULL */
@@ -78,12 +79,13 @@ typedef struct RhVirtioDeviceType {
     static const RhVirtioDeviceType ident##_type = { .size = sizeof(T), __VA_ARGS__ };             \
     RH_TYPE_ENTRY(ident##_type)
 
-/** RhVirtioState - guest state common to all devices */
+/** RhVirtioState - guest state common to all devices, as saved; while it runs it lives in RhVirtioDevice and its queues */
 typedef struct RhVirtioState {
     uint64_t features;              /* as accepted by the driver */
     uint8_t status;
     uint8_t config_generation;      /* §2.5.1 */
     uint8_t has_kicked_early;       /* legacy driver that uses queues before DRIVER_OK, §3.1.2 */
+    uint16_t nr_queues;
     RhVirtqState queues[RH_VIRTIO_MAX_QUEUES];
 } RhVirtioState;
 
@@ -102,13 +104,15 @@ struct RhVirtioDevice {
     unsigned nr_queues;
     RhVirtioBus *bus;
     bool is_started;
-    bool is_stopping;
-    bool has_ioeventfd;
     bool is_broken;                 /* atomic: some queue is; any thread */
     RhEvent attention;              /* another thread wants an interrupt sent by the main loop */
     RhWatch attention_watch;
     RhNotifier run_changed;
-    RhVirtioState regs;
+    uint64_t features;              /* guest state: accepted by the driver */
+    uint8_t status;
+    uint8_t config_generation;
+    bool has_kicked_early;
+    RhVirtioState saved;            /* filled by save and load alone */
 };
 
 #define RH_VIRTIO_DEVICE_OF(dev) ((RhVirtioDevice *)(dev))
@@ -120,7 +124,7 @@ static inline const RhVirtioDeviceType *rh_virtio_type(const RhVirtioDevice *vde
 /** rh_virtio_has - whether the driver accepted feature bit number @feature */
 static inline bool rh_virtio_has(const RhVirtioDevice *vdev, unsigned feature)
 {
-    return vdev->regs.features & RH_VIRTIO_BIT(feature);
+    return vdev->features & RH_VIRTIO_BIT(feature);
 }
 
 /* --- for devices --- */
@@ -156,9 +160,6 @@ typedef struct RhVirtioTransport {
     /* The device is about to start, has stopped: bind queue->irq_event where interrupts can leave from any thread. May be NULL */
     void (*starting)(RhVirtioBus *bus);
     void (*stopped)(RhVirtioBus *bus);
-    /* A device was plugged (after its realize hooks) or is about to go. May be NULL */
-    bool (*plugged)(RhVirtioBus *bus, GError **err);
-    void (*unplugged)(RhVirtioBus *bus);
 } RhVirtioTransport;
 
 struct RhVirtioBus {
@@ -171,7 +172,7 @@ struct RhVirtioBus {
     bool has_ioeventfd;             /* doorbells may be eventfds */
 };
 
-/** rh_virtio_bus_init - for the transport's realize: a bus of @type_name (a "virtio-bus") named @name */
+/** rh_virtio_bus_new - for the transport's realize: a bus of @type_name (a "virtio-bus") named @name */
 RhVirtioBus *rh_virtio_bus_new(RhDevice *owner, const char *type_name, const char *name, const RhVirtioTransport *ops,
                                RhSpace *dma);
 
@@ -180,7 +181,6 @@ uint64_t rh_virtio_config_load(RhVirtioDevice *vdev, unsigned at, unsigned size)
 void rh_virtio_config_store(RhVirtioDevice *vdev, unsigned at, uint64_t value, unsigned size);
 /** rh_virtio_set_status - the driver wrote the status register; 0 resets the device */
 void rh_virtio_set_status(RhVirtioDevice *vdev, uint8_t status);
-uint8_t rh_virtio_status(const RhVirtioDevice *vdev);
 /** rh_virtio_accept - the driver wrote @features; bits that were not offered are dropped. No effect after FEATURES_OK. */
 void rh_virtio_accept(RhVirtioDevice *vdev, uint64_t features);
 /** rh_virtio_set_queue_size - false (and no effect) when @size is no good for the queue */
