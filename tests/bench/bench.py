@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""Compares Rhea with Debian's qemu: alternating runs, medians, one table. Never asserts a time.
+
+    bench.py [--binary PATH] [--peer PATH] [--guests DIR] [--rounds N] [NAME...]
+
+NAMEs: start memory exits (all by default). scripts/bench finds the paths.
+"""
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+RAM_MIB = 64
+DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+PASSED = 33
+
+
+def q35_of_20_devices():
+    """A q35 such as a management program writes down: root ports, virtio, a disk, consoles."""
+    argv = ["-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", str(RAM_MIB), "-nodefaults",
+            "-no-user-config", "-display", "none", "-net", "none", *DEBUG_EXIT]
+    for i in range(8):
+        argv += ["-device", f"pcie-root-port,id=rp{i},port={i},chassis={i + 1},addr=2.{i}"
+                 + (",multifunction=on" if i == 0 else "")]
+    for i in range(2):
+        argv += ["-blockdev", f"driver=null-co,node-name=n{i},size=1073741824,read-zeroes=on",
+                 "-device", f"virtio-blk-pci,drive=n{i},bus=rp{i},serial=disk{i}"]
+    argv += ["-chardev", "null,id=c0", "-chardev", "null,id=c1", "-chardev", "null,id=c2",
+             "-device", "virtio-serial-pci,id=vs,bus=rp2", "-device", "virtconsole,chardev=c0",
+             "-device", "virtserialport,chardev=c1,name=org.example.0",
+             "-device", "virtio-rng-pci,bus=rp3", "-device", "virtio-balloon-pci,bus=rp4",
+             "-device", "isa-serial,chardev=c2", "-device", "pvpanic", "-device", "vmcoreinfo",
+             "-device", "edu"]
+    return argv
+
+
+def finish(process):
+    """Exit status, CPU seconds of a process that ends by itself."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
+
+
+def quiet(argv, **keywords):
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, **keywords)
+
+
+def first_instruction(binary, guests):
+    """Milliseconds from fork to the end of a guest that ends with its first instruction."""
+    began = time.perf_counter()
+    process = quiet([binary, *q35_of_20_devices(), "-bios", str(guests / "micro/first.rom")])
+    status, cpu = finish(process)
+    wall = time.perf_counter() - began
+    if status != PASSED:
+        raise SystemExit(f"{binary}: exit status {status}, want {PASSED}")
+    return {"to first instruction, CPU ms": cpu * 1e3, "to first instruction, wall ms": wall * 1e3}
+
+
+def greeting(binary, _guests):
+    began = time.perf_counter()
+    process = subprocess.Popen([binary, "-M", "none", "-nodefaults", "-display", "none", "-qmp",
+                                "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    line = process.stdout.readline()
+    wall = time.perf_counter() - began
+    process.kill()
+    process.wait()
+    if b"QMP" not in line:
+        raise SystemExit(f"{binary}: no QMP greeting but {line!r}")
+    return {"-M none to QMP greeting, wall ms": wall * 1e3}
+
+
+def start(binary, guests):
+    return {**first_instruction(binary, guests), **greeting(binary, guests)}
+
+
+def private_kib(pid):
+    """Private memory of a process without guest RAM, which is the one mapping of just that size."""
+    total = size = 0
+    for line in Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key == "Size":
+            size = int(value.split()[0])
+        elif key in ("Private_Clean", "Private_Dirty") and size != RAM_MIB << 10:
+            total += int(value.split()[0])
+    return total
+
+
+def memory(binary, guests):
+    """The 20-device machine once its guest is up."""
+    process = subprocess.Popen([binary, *q35_of_20_devices(), "-serial", "stdio", "-bios",
+                                str(guests / "micro/reset.rom")],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    line = process.stdout.readline()
+    kib = private_kib(process.pid)
+    process.kill()
+    process.wait()
+    if b"RESET: up" not in line:
+        raise SystemExit(f"{binary}: the guest said {line!r}")
+    return {"private memory beyond guest RAM, MiB": kib / 1024}
+
+
+def rates(argv):
+    run = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    found = dict(re.findall(r"^EXITS (\w+) (\d+)", run.stdout, re.M))
+    if run.returncode != PASSED or set(found) != {"pio", "mmio"}:
+        raise SystemExit(f"{argv[0]}: status {run.returncode}, {run.stdout}{run.stderr}")
+    return {f"{kind} exits, 1000/s": int(rate) / 1e3 for kind, rate in found.items()}
+
+
+def exits(binary, guests):
+    """Exits a second, and their share of what a bare KVM_RUN loop does at that moment."""
+    rom = str(guests / "micro/exits.rom")
+    ours = rates([binary, "-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", str(RAM_MIB),
+                  "-nodefaults", "-display", "none", "-serial", "stdio", *DEBUG_EXIT, "-bios", rom])
+    bare = rates([str(guests.parent / "bench/bare-kvm"), rom])
+    shares = {name.replace("1000/s", "of a bare loop"): ours[name] / bare[name] for name in ours}
+    return {**ours, **shares}
+
+
+BENCHES = {"start": (start, 11), "memory": (memory, 3), "exits": (exits, 5)}
+
+
+def compare(name, rounds, arguments):
+    function, usual = BENCHES[name]
+    samples = {arguments.binary: [], arguments.peer: []}
+    for binary in samples:
+        function(binary, arguments.guests)      # warms the page cache
+    for _ in range(rounds or usual):
+        for binary, seen in samples.items():
+            seen.append(function(binary, arguments.guests))
+    for key in samples[arguments.binary][0]:
+        ours, peer = (statistics.median(s[key] for s in seen) for seen in samples.values())
+        print(f"{key:42} {ours:10.2f} {peer:10.2f} {ours / peer if peer else float('nan'):8.2f}",
+              flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", default=os.environ.get("RHEA_BINARY"), required=False)
+    parser.add_argument("--peer", default="/usr/bin/qemu-system-x86_64")
+    parser.add_argument("--guests", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []])
+    arguments = parser.parse_args()
+    for needed in (arguments.binary, arguments.peer):
+        if not needed or not os.access(needed, os.X_OK):
+            print(f"SKIP: no program at {needed}")
+            return 77
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("SKIP: no usable /dev/kvm")
+        return 77
+    if arguments.binary == arguments.peer:
+        arguments.peer = os.path.dirname(arguments.peer) + "/./" + os.path.basename(arguments.peer)
+    print(f"{'median of alternating runs':42} {'rhea':>10} {'peer':>10} {'ratio':>8}")
+    for name in arguments.names or BENCHES:
+        compare(name, arguments.rounds, arguments)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
