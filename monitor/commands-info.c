@@ -1,11 +1,13 @@
 /*
  * Commands about the program and its own interface.
  */
+#include "monitor/private.h"
 #include "qapi/introspect.h"
 #include "qapi/option.h"
 #include "qapi/qapi-commands.h"
 #include "qapi/visit.h"
 #include "rhea-config.h"
+#include "util/json.h"
 
 /* Clients decide by this version what they may ask for. */
 enum { REPORTED_MAJOR = 7, REPORTED_MINOR = 2, REPORTED_MICRO = 0 };
@@ -58,6 +60,36 @@ GPtrArray *qmp_query_command_line_options(RhVm *vm, const QmpQueryCommandLineOpt
     if (infos) {
         qapi_from_json(&qmp_type_command_line_option_info_list, infos, &list, 0, err);
         json_object_put(infos);
+    }
+    return list;
+}
+
+bool qmp_qmp_capabilities(RhVm *vm, const QmpQmpCapabilitiesArgs *args, GError **err)
+{
+    RhQmpSession *session = rh_monitor_room(vm)->current;
+
+    if (!session) {
+        return rh_fail(err, "There is no session whose capabilities could be negotiated");
+    }
+    /* There is one capability; that it is in the list says all. */
+    return rh_qmp_session_enable(session, args->enable && args->enable->len, err);
+}
+
+/* Commands and events stand together in the schema's description of itself. */
+GPtrArray *qmp_query_events(RhVm *vm, GError **err)
+{
+    GPtrArray *list = qmp_event_info_list_new();
+    g_autoptr(RhJson) schema = rh_qapi_introspect(NULL, NULL);
+
+    for (size_t i = 0; i < json_object_array_length(schema); i++) {
+        json_object *entry = json_object_array_get_idx(schema, i);
+
+        if (g_strcmp0(rh_json_text(entry, "meta-type"), "event") == 0) {
+            QmpEventInfo *info = g_new0(QmpEventInfo, 1);
+
+            info->name = g_strdup(rh_json_text(entry, "name"));
+            g_ptr_array_add(list, info);
+        }
     }
     return list;
 }

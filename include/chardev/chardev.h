@@ -20,6 +20,7 @@ typedef struct RhCharUserOps {
     size_t (*can_receive)(void *opaque);        /* bytes that receive would take now */
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);
     void (*event)(void *opaque, RhCharEvent event);     /* may be NULL */
+    bool yields_focus;      /* on a mux, input goes to other front-ends first (a monitor beside a serial port) */
 } RhCharUserOps;
 
 /** RhCharUser - a front-end's end, in its memory; zero-filled: detached */
@@ -29,6 +30,8 @@ typedef struct RhCharUser {
     void *opaque;
     int mux_index;
     bool is_open;       /* front-end open: shown by query-chardev (frontend-open) */
+    void (*writable)(void *opaque);     /* private: of rh_char_on_writable */
+    void *writable_opaque;
 } RhCharUser;
 
 /** rh_char_attach - take @chr for this front-end; @err when it is in use (a mux takes four). OPENED follows if it is open already. */
@@ -42,6 +45,12 @@ void rh_char_detach(RhCharUser *user);
 size_t rh_char_write(RhCharUser *user, const void *buf, size_t len);
 /** rh_char_write_all - as rh_char_write, buffering what is not taken (bounded; used by monitors) */
 void rh_char_write_all(RhCharUser *user, const void *buf, size_t len);
+/** rh_char_pending - bytes of rh_char_write_all that the back-end has not taken yet */
+size_t rh_char_pending(const RhCharUser *user);
+/** rh_char_has_focus - whether input comes to this front-end; false only behind a mux */
+bool rh_char_has_focus(const RhCharUser *user);
+/** rh_char_take_fd - the oldest descriptor that came with received bytes (SCM_RIGHTS), now the caller's; -1: none */
+int rh_char_take_fd(RhCharUser *user);
 /** rh_char_on_writable - call fn(opaque) once, on the main loop, when the back-end has room; NULL cancels */
 void rh_char_on_writable(RhCharUser *user, void (*fn)(void *opaque), void *opaque);
 /** rh_char_accept_input - can_receive has grown */

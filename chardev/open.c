@@ -1,0 +1,136 @@
+/*
+ * Making, finding and ending character devices.
+ */
+#include "chardev/open.h"
+#include <fcntl.h>
+#include "chardev/private.h"
+#include "softmmu/fds.h"
+
+static void room_init(RhVm *vm, void *opaque)
+{
+    RhCharRoom *room = opaque;
+
+    room->all = g_ptr_array_new_with_free_func((GDestroyNotify)rh_object_unref);
+    room->kicked = g_ptr_array_new_with_free_func((GDestroyNotify)rh_object_unref);
+    room->escape = 0x01;
+}
+
+static void room_fini(RhVm *vm, void *opaque)
+{
+    RhCharRoom *room = opaque;
+
+    for (unsigned i = room->all->len; i-- > 0;) {   /* a mux before what it shares */
+        rh_chr_end(room->all->pdata[i]);
+    }
+    g_ptr_array_unref(room->kicked);
+    g_ptr_array_unref(room->all);
+}
+
+RH_ROOM(char_room, RhCharRoom, .name = "chardev", .init = room_init, .fini = room_fini);
+
+RhCharRoom *rh_chr_room_of(RhVm *vm)
+{
+    return rh_vm_room(vm, &char_room);
+}
+
+static RhObject *container(RhVm *vm)
+{
+    return rh_object_container(vm->root, "chardevs");
+}
+
+static void end(RhChardev *chr)
+{
+    RhCharRoom *room = rh_chr_room_of(chr->obj.vm);
+
+    rh_chr_end(chr);
+    rh_object_unparent(&chr->obj);
+    g_ptr_array_remove(room->all, chr);
+}
+
+void rh_char_set_escape(RhVm *vm, uint8_t escape)
+{
+    rh_chr_room_of(vm)->escape = escape;
+}
+
+RhChardev *rh_char_find(RhVm *vm, const char *id, GError **err)
+{
+    RhObject *obj = rh_object_child(container(vm), id);
+
+    if (!obj) {
+        rh_fail(err, "Chardev '%s' not found", id);
+    }
+    return (RhChardev *)obj;
+}
+
+static bool open_log(RhChardev *chr, const QmpChardevCommon *common, GError **err)
+{
+    bool appends = common->has_logappend && common->logappend;
+
+    if (!common->logfile) {
+        return true;
+    }
+    chr->log_fd = rh_open(chr->obj.vm, common->logfile, O_WRONLY | O_CREAT | (appends ? O_APPEND : O_TRUNC), 0666,
+                          err);
+    return chr->log_fd >= 0;
+}
+
+static bool set_up(RhChardev *chr, const QmpChardevBackend *backend, GError **err)
+{
+    /* All branches are wrappers, and all their data begin with ChardevCommon. */
+    const QmpChardevCommon *options = backend->u.null->data;
+
+    return open_log(chr, options, err) && rh_chr_type(chr)->open(chr, options, err);
+}
+
+RhChardev *rh_char_open_backend(RhVm *vm, const char *id, const QmpChardevBackend *backend, GError **err)
+{
+    const char *kind = qmp_chardev_backend_kind_name(backend->type);
+    g_autofree char *type_name = g_strconcat("chardev-", kind, NULL);
+
+    if (!id[0] || strchr(id, '/')) {
+        rh_fail(err, "Parameter 'id' expects an identifier");
+        return NULL;
+    }
+    if (rh_object_child(container(vm), id)) {
+        rh_fail(err, "Chardev with id '%s' already exists", id);
+        return NULL;
+    }
+    RhObject *obj = rh_object_new(vm, type_name, err);
+
+    if (!obj || !rh_object_add_child(container(vm), id, obj, err)) {
+        rh_object_unref(obj);
+        return NULL;
+    }
+    RhChardev *chr = RH_SELF(RhChardev, obj);
+
+    g_ptr_array_add(rh_chr_room_of(vm)->all, chr);
+    if (!set_up(chr, backend, err)) {
+        end(chr);
+        return NULL;
+    }
+    return chr;
+}
+
+bool rh_char_remove(RhVm *vm, const char *id, GError **err)
+{
+    RhChardev *chr = rh_char_find(vm, id, err);
+
+    if (!chr) {
+        return false;
+    }
+    for (unsigned i = 0; i < RH_CHAR_MAX_USERS; i++) {
+        if (chr->users[i]) {
+            return rh_fail(err, "Chardev '%s' is busy", id);
+        }
+    }
+    end(chr);
+    return true;
+}
+
+void rh_char_help(GString *out)
+{
+    g_string_append(out, "Available chardev backend types: \n");
+    for (int i = 0; i < QMP_CHARDEV_BACKEND_KIND__NR; i++) {
+        g_string_append_printf(out, "  %s\n", qmp_chardev_backend_kind_name(i));
+    }
+}
