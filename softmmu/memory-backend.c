@@ -2,6 +2,7 @@
  * Memory backends. The RAM is made when the object is complete, so that errors name the -object.
  */
 #include "softmmu/memory-backend.h"
+#include "qapi-commands.h"
 
 typedef struct MemoryBackend {
     RhObject obj;
@@ -180,4 +181,46 @@ RhRam *rh_memory_backend_ram(RhVm *vm, const char *id, GError **err)
     }
     backend->is_in_use = true;
     return rh_ram_ref(backend->ram);
+}
+
+/* --- query-memdev --- */
+
+static QmpMemdev *describe(const MemoryBackend *backend)
+{
+    QmpMemdev *info = g_new0(QmpMemdev, 1);
+    unsigned long nodes = 0;
+
+    parse_nodes(backend->host_nodes, &nodes, NULL);
+    info->id = g_strdup(backend->obj.name);
+    info->size = backend->size;
+    info->merge = backend->merge;
+    info->dump = backend->dump;
+    info->prealloc = backend->prealloc;
+    info->share = backend->share;
+    info->has_reserve = true;
+    info->reserve = backend->reserve;
+    info->policy = (QmpHostMemPolicy)backend->policy;
+    info->host_nodes = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+    for (uint16_t node = 0; node < 64; node++) {
+        if (nodes & 1ul << node) {
+            g_array_append_val(info->host_nodes, node);
+        }
+    }
+    return info;
+}
+
+static bool add_backend(RhObject *obj, void *opaque)
+{
+    if (rh_object_is(obj, RH_TYPE_MEMORY_BACKEND)) {
+        g_ptr_array_add(opaque, describe(RH_SELF(MemoryBackend, obj)));
+    }
+    return true;
+}
+
+GPtrArray *qmp_query_memdev(RhVm *vm, GError **err)
+{
+    GPtrArray *list = qmp_memdev_list_new();
+
+    rh_object_foreach(vm->root, add_backend, list);
+    return list;
 }
