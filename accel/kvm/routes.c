@@ -224,11 +224,13 @@ void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint3
     if (accel->irqchip != RH_IRQCHIP_SPLIT || !kvm->routes || pin >= NR_PINS) {
         return;
     }
-    remove_entry(kvm->routes, pin);
-    if (!is_masked) {
-        fill_message(&entry, address, data);
-        add_entry(kvm->routes, &entry);
+    /* A masked pin keeps its last route: the end of an interrupt under way must still be told. */
+    if (is_masked) {
+        return;
     }
+    remove_entry(kvm->routes, pin);
+    fill_message(&entry, address, data);
+    add_entry(kvm->routes, &entry);
     commit(kvm, NULL);
 }
 

@@ -126,7 +126,7 @@ static RhRunResult run_failed(RhKvmVcpu *kv, int error)
     }
 }
 
-/* --- irqchip off: we hand over interrupts ourselves --- */
+/* --- irqchip off or split: we hand over the interrupts of our own chips --- */
 
 static bool is_irq_possible(const struct kvm_run *run)
 {
@@ -229,7 +229,7 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
     RhKvmVcpu *kv = rh_kvm_vcpu(vcpu);
     const RhKvm *kvm = kv->kvm;
     struct kvm_run *run = kv->run;
-    const bool is_ours = kvm->parent.irqchip == RH_IRQCHIP_OFF;
+    const RhIrqchip irqchip = kvm->parent.irqchip;
     RhRunResult result;
 
     rh_kvm_memory_go_live(kv->kvm);
@@ -238,8 +238,8 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
         kv->mp_state = kv->mp_state == RH_MP_HALTED ? RH_MP_RUNNABLE : kv->mp_state;
     }
     for (;;) {
-        if (is_ours) {
-            if (may_sleep(kv)) {
+        if (irqchip != RH_IRQCHIP_ON) {     /* a split one leaves the 8259 to us */
+            if (irqchip == RH_IRQCHIP_OFF && may_sleep(kv)) {
                 return RH_RUN_HALTED;
             }
             inject(kv);

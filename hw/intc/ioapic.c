@@ -37,6 +37,7 @@ typedef struct IoApic {
     RhRegion mmio;
     RhIoApicSend *send;
     void *send_opaque;
+    RhNotifier ended;           /* an accelerator's local APIC broadcasts an EOI */
     bool is_serving;            /* delivery may come back as an EOI */
     IoApicRegs regs;
 } IoApic;
@@ -52,14 +53,36 @@ static void send_default(IoApic *ioapic, uint64_t address, uint32_t data)
     }
 }
 
-static void send_entry(IoApic *ioapic, uint64_t entry)
+static uint64_t message_address(uint64_t entry)
 {
-    uint64_t address = 0xfee00000u | (entry >> 56) << 12 | (entry & ENTRY_LOGICAL ? 4 : 0);
+    return 0xfee00000u | (entry >> 56) << 12 | (entry & ENTRY_LOGICAL ? 4 : 0);
+}
+
+static uint32_t message_data(uint64_t entry)
+{
     uint32_t data = entry & (ENTRY_VECTOR | 7u << ENTRY_MODE_SHIFT | ENTRY_LEVEL);
 
-    if (entry & ENTRY_LEVEL) {
-        data |= 1u << 14;       /* SDM vol. 3 §11.11.2: level-triggered messages say "assert" */
+    /* SDM vol. 3 §11.11.2: level-triggered messages say "assert" */
+    return entry & ENTRY_LEVEL ? data | 1u << 14 : data;
+}
+
+/* Local APICs of the accelerator tell the end of an interrupt only for entries that it knows. */
+static void tell_accel(IoApic *ioapic, unsigned pin)
+{
+    RhAccel *accel = rh_device_vm(&ioapic->parent)->accel;
+    uint64_t entry = ioapic->regs.table[pin];
+
+    if (accel && rh_accel_type(accel)->set_ioapic_pin) {
+        rh_accel_type(accel)->set_ioapic_pin(accel, pin, message_address(entry), message_data(entry),
+                                             entry & ENTRY_MASKED);
     }
+}
+
+static void send_entry(IoApic *ioapic, uint64_t entry)
+{
+    uint64_t address = message_address(entry);
+    uint32_t data = message_data(entry);
+
     if (ioapic->send) {
         ioapic->send(ioapic->send_opaque, address, data);
     } else {
@@ -167,6 +190,7 @@ static void write_entry(IoApic *ioapic, unsigned reg, uint32_t value)
     } else {
         *entry &= ~(uint64_t)ENTRY_REMOTE_IRR;      /* how system software acknowledges without EOI register */
     }
+    tell_accel(ioapic, pin);
     serve_pin(ioapic, pin);
 }
 
@@ -218,6 +242,19 @@ static void ioapic_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned si
 static void ioapic_release(RhDevice *dev, void *arg)
 {
     rh_region_remove(arg);
+    rh_notifier_remove(&RH_SELF(IoApic, dev)->ended);
+}
+
+static void interrupt_ended(RhNotifier *self, void *vector)
+{
+    rh_ioapic_eoi(&RH_CONTAINER(IoApic, ended, self)->parent, *(uint8_t *)vector);
+}
+
+static void ioapic_settle(RhDevice *dev)
+{
+    for (unsigned pin = 0; pin < RH_IOAPIC_PINS; pin++) {
+        tell_accel(RH_SELF(IoApic, dev), pin);
+    }
 }
 
 static bool ioapic_realize(RhDevice *dev, GError **err)
@@ -229,6 +266,10 @@ static bool ioapic_realize(RhDevice *dev, GError **err)
     }
     rh_region_add_over(rh_space_root(rh_device_vm(dev)->memory), RH_IOAPIC_BASE, &ioapic->mmio, 1);
     rh_device_claim(dev, ioapic_release, &ioapic->mmio);
+    if (rh_device_vm(dev)->accel) {
+        ioapic->ended.fn = interrupt_ended;
+        rh_notifier_add(&rh_device_vm(dev)->accel->eoi, &ioapic->ended);
+    }
     return true;
 }
 
@@ -262,4 +303,5 @@ RH_DEVICE(IoApic,
     .regions     = RH_TABLE(ioapic_regions),
     .pins        = RH_TABLE(ioapic_pins),
     .state       = RH_STATE(IoApic, regs, ioapic_at_reset, .version = 1, .fields = RH_TABLE(ioapic_fields)),
-    .realize     = ioapic_realize);
+    .realize     = ioapic_realize,
+    .settle      = ioapic_settle);

@@ -4,6 +4,8 @@
  */
 #include "kvm-guest.h"
 
+#include "hw/core/device.h"
+
 #define NEW_GUEST(irqchip, code) guest_new(irqchip, code, sizeof(code))
 
 enum { VECTOR = 0x40, MSI_ADDRESS = 0xfee00000, MSI_LEVEL = 0x8000 };
@@ -49,6 +51,15 @@ static void expect_interrupt(Guest *guest)
     g_assert_cmpint(guest_run(guest), ==, RH_RUN_AGAIN);
     g_assert_cmpuint(guest->nr_log, ==, 1);
     g_assert_cmphex(guest->log[0].value, ==, VECTOR);
+}
+
+/* No interrupt but the one that is sent here is under way. */
+static void expect_quiet(Guest *guest)
+{
+    guest->nr_log = 0;
+    g_assert_true(guest_ops(guest)->send_msi(&guest->kvm->parent, MSI_ADDRESS, VECTOR, 0));
+    g_assert_cmpint(guest_run(guest), ==, RH_RUN_AGAIN);
+    g_assert_cmpuint(guest->nr_log, ==, 1);
 }
 
 static void test_send_msi(void)
@@ -137,11 +148,47 @@ static void test_split_eoi(void)
     g_assert_cmpuint(watch.nr, ==, 1);
     g_assert_cmphex(watch.vector, ==, VECTOR);
 
-    guest_ops(guest)->set_ioapic_pin(accel, 4, MSI_ADDRESS, VECTOR, true);
+    guest_ops(guest)->set_ioapic_pin(accel, 4, MSI_ADDRESS, VECTOR, false);
     g_assert_true(guest_ops(guest)->send_msi(accel, MSI_ADDRESS, VECTOR, 0));
     expect_interrupt(guest);
     g_assert_cmpuint(watch.nr, ==, 1);
     rh_notifier_remove(&watch.notifier);
+    guest_free(guest);
+}
+
+/* Our I/O APIC on top of that: a line that stays up comes again after each EOI, and no more once it is down. */
+static void test_split_ioapic(void)
+{
+    static const uint8_t code[] = {
+        0x67, 0x66, 0xc7, 0x05, 0x00, 0x00, 0xc0, 0xfe, 0x1a, 0, 0, 0,         /* select entry 5 */
+        0x67, 0x66, 0xc7, 0x05, 0x10, 0x00, 0xc0, 0xfe, VECTOR, 0x80, 0, 0,    /* level-triggered */
+        0xfb, 0xf4, 0xeb, 0xfd,                                                /* sti; again: hlt; jmp again */
+    };
+    g_autoptr(GError) error = NULL;
+    RhDevice *ioapic;
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = new_waiter(RH_IRQCHIP_SPLIT, ending_handler, sizeof(ending_handler));
+    memcpy(guest->ram->host + GUEST_CODE, code, sizeof(code));
+    rh_lock(&guest->vm->lock);
+    ioapic = rh_device_create(guest->vm, NULL, NULL, "ioapic", NULL, NULL, &error);
+    g_assert_no_error(error);
+    rh_pin_set(ioapic, NULL, 5, 1);
+    rh_unlock(&guest->vm->lock);
+    for (unsigned i = 0; i < 3; i++) {
+        expect_interrupt(guest);
+    }
+    rh_lock(&guest->vm->lock);
+    rh_pin_set(ioapic, NULL, 5, 0);
+    rh_unlock(&guest->vm->lock);
+    /* Only the message that we send now comes: the pin is down. */
+    expect_quiet(guest);
+    rh_lock(&guest->vm->lock);
+    rh_device_remove(ioapic);
+    rh_unlock(&guest->vm->lock);
     guest_free(guest);
 }
 
@@ -150,6 +197,23 @@ static int acknowledge(RhVcpu *vcpu)
     g_assert_true(rh_is_locked_by_me(&vcpu->vm->lock));
     rh_accel_type(vcpu->vm->accel)->vcpu_interrupt(vcpu, RH_CPU_INTR, 0);
     return VECTOR;
+}
+
+/* With a split irqchip the 8259 is ours: the vCPU asks for its vector, even from hlt in the kernel. */
+static void test_split_pic(void)
+{
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = new_waiter(RH_IRQCHIP_SPLIT, handler, sizeof(handler));
+    rh_st32(guest->cpu.state.lapic + 0x350, 0x700);     /* LINT0: ExtINT */
+    guest_store(guest);
+    guest->kvm->parent.acknowledge = acknowledge;
+    guest_ops(guest)->vcpu_interrupt(&guest->cpu.vcpu, RH_CPU_INTR, 1);
+    expect_interrupt(guest);
+    guest_free(guest);
 }
 
 /* Chips of our own: hlt comes back to us until INTR rises; then the vector is asked for, once. */
@@ -226,6 +290,8 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/irq/send-msi", test_send_msi);
     g_test_add_func("/kvm/irq/irqfd", test_irqfd);
     g_test_add_func("/kvm/irq/split-eoi", test_split_eoi);
+    g_test_add_func("/kvm/irq/split-ioapic", test_split_ioapic);
+    g_test_add_func("/kvm/irq/split-pic", test_split_pic);
     g_test_add_func("/kvm/irq/off", test_off);
     g_test_add_func("/kvm/irq/window", test_window);
     g_test_add_func("/kvm/irq/gsi", test_gsi);
