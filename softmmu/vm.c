@@ -75,6 +75,7 @@ void rh_vm_free(RhVm *vm)
         return;
     }
     room = rh_vm_room(vm, &vm_room);
+    rh_rcu_drain();     /* devices removed lately still point here */
     rh_object_unref(vm->root);
     rh_space_free(vm->memory);
     rh_space_free(vm->ports);
