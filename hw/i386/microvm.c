@@ -70,7 +70,8 @@ static bool microvm_build(RhMachine *machine, GError **err)
             return false;
         }
     }
-    return rh_pc_make_cpus(machine, err) && make_transports(mvm, err);
+    return rh_pc_make_chips(pc, mvm->isa, mvm->rtc == RH_ON, err) && rh_pc_make_cpus(machine, err) &&
+           make_transports(mvm, err);
 }
 
 /* Where nothing else tells a guest of the transports, its command line does: those that have a device. */
@@ -100,14 +101,12 @@ static bool microvm_finish(RhMachine *machine, GError **err)
     Microvm *mvm = (Microvm *)machine;
     RhPcMachine *pc = &mvm->parent;
     g_autofree char *line = NULL;
-    RhE820Entry map[] = {
-        { 0, 0x9fc00, RH_E820_RAM },
-        { 0x9fc00, 0x400, RH_E820_RESERVED },
-        { 0xf0000, 0x10000, RH_E820_RESERVED },
-        { 0x100000, pc->below_4g - 0x100000, RH_E820_RAM },
-        { RH_4G, pc->above_4g, RH_E820_RAM },
-    };
+    RhE820Entry map[RH_PC_MAX_RANGES];
+    size_t nr = rh_pc_memory_map(pc, 0, 0, map);
 
+    if (!rh_pc_describe(pc, err)) {
+        return false;
+    }
     if (!machine->kernel || machine->firmware) {
         return true;
     }
@@ -116,7 +115,7 @@ static bool microvm_finish(RhMachine *machine, GError **err)
         return false;
     }
     line = command_line(mvm);
-    rh_direct_boot_set(mvm->boot, line, 0, map, RH_COUNT(map) - !pc->above_4g);
+    rh_direct_boot_set(mvm->boot, line, 0, map, nr);
     pc->reset.fn = place;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
     return true;

@@ -62,7 +62,12 @@ static bool q35_build(RhMachine *machine, GError **err)
            (machine->kernel && !machine->firmware
                 ? true
                 : rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
-           rh_pc_make_cpus(machine, err);
+           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_cpus(machine, err);
+}
+
+static bool q35_finish(RhMachine *machine, GError **err)
+{
+    return rh_pc_describe((RhPcMachine *)machine, err);
 }
 
 RH_MACHINE(Q35Machine,
@@ -76,4 +81,5 @@ RH_MACHINE(Q35Machine,
     .default_ram_size  = UINT64_C(128) << 20,
     .default_ram_id    = "pc.ram",
     .has_hotpluggable_cpus = true,
-    .build             = q35_build);
+    .build             = q35_build,
+    .finish            = q35_finish);
