@@ -102,7 +102,10 @@ static bool microvm_finish(RhMachine *machine, GError **err)
     RhPcMachine *pc = &mvm->parent;
     g_autofree char *line = NULL;
     RhE820Entry map[RH_PC_MAX_RANGES];
-    size_t nr = rh_pc_memory_map(pc, 0, 0, map);
+    RhDirectBootRequest request = {
+        .kernel = machine->kernel, .initrd = machine->initrd, .map = map,
+        .nr_map = rh_pc_memory_map(pc, 0, 0, map),
+    };
 
     if (!rh_pc_describe(pc, err)) {
         return false;
@@ -110,12 +113,12 @@ static bool microvm_finish(RhMachine *machine, GError **err)
     if (!machine->kernel || machine->firmware) {
         return true;
     }
-    mvm->boot = rh_direct_boot_new(machine->kernel, machine->initrd, pc->below_4g, err);
+    line = command_line(mvm);
+    request.cmdline = line;
+    mvm->boot = rh_direct_boot_new(&request, err);
     if (!mvm->boot) {
         return false;
     }
-    line = command_line(mvm);
-    rh_direct_boot_set(mvm->boot, line, 0, map, nr);
     pc->reset.fn = place;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
     return true;

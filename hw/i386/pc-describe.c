@@ -66,17 +66,19 @@ static void fill_cmos(RhPcMachine *pc)
 
 /* --- fw_cfg --- */
 
-size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t tables_at, uint64_t tables_len, RhE820Entry *ret)
+size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam_size, RhE820Entry *ret)
 {
     size_t nr = 0;
-    uint64_t low_end = tables_len ? tables_at : pc->below_4g;
 
     ret[nr++] = (RhE820Entry){ 0, 0x9fc00, RH_E820_RAM };
     ret[nr++] = (RhE820Entry){ 0x9fc00, 0x400, RH_E820_RESERVED };
-    ret[nr++] = (RhE820Entry){ 0xf0000, 0x10000, RH_E820_RESERVED };
-    ret[nr++] = (RhE820Entry){ MIB, low_end - MIB, RH_E820_RAM };
-    if (tables_len) {
-        ret[nr++] = (RhE820Entry){ tables_at, pc->below_4g - tables_at, RH_E820_ACPI };
+    ret[nr++] = (RhE820Entry){ RH_PC_TABLES_LOW, MIB - RH_PC_TABLES_LOW, RH_E820_RESERVED };
+    ret[nr++] = (RhE820Entry){ MIB, pc->below_4g - MIB - pc->tables_size, RH_E820_RAM };
+    if (pc->tables_size) {
+        ret[nr++] = (RhE820Entry){ pc->below_4g - pc->tables_size, pc->tables_size, RH_E820_ACPI };
+    }
+    if (ecam_size) {
+        ret[nr++] = (RhE820Entry){ ecam_base, ecam_size, RH_E820_RESERVED };
     }
     if (pc->above_4g) {
         ret[nr++] = (RhE820Entry){ RH_4G, pc->above_4g, RH_E820_RAM };

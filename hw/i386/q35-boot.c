@@ -91,15 +91,16 @@ bool rh_q35_boot_set_up(Q35Machine *q35, GError **err)
 {
     RhPcMachine *pc = &q35->parent;
     RhMachine *machine = &pc->parent;
-    RhE820Entry map[RH_PC_MAX_RANGES];
-    size_t nr = rh_pc_memory_map(pc, 0, 0, map);
+    RhE820Entry map[RH_PC_MAX_RANGES + 1];
+    RhDirectBootRequest request = {
+        .kernel = machine->kernel, .initrd = machine->initrd, .cmdline = machine->append, .map = map,
+        .nr_map = rh_pc_memory_map(pc, RH_Q35_ECAM_BASE, RH_Q35_ECAM_SIZE, map),
+    };
 
-    q35->boot = rh_direct_boot_new(machine->kernel, machine->initrd, pc->below_4g, err);
+    q35->boot = rh_direct_boot_new(&request, err);
     if (!q35->boot) {
         return false;
     }
-    map[nr++] = (RhE820Entry){ RH_Q35_ECAM_BASE, RH_Q35_ECAM_SIZE, RH_E820_RESERVED };
-    rh_direct_boot_set(q35->boot, machine->append, 0, map, nr);
     pc->reset.fn = q35_boot_reset;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
     return true;

@@ -41,6 +41,7 @@ typedef struct RhPcMachine {
     bool has_nvdimm, has_hmat;
     uint64_t below_4g;          /* wiring */
     uint64_t above_4g;
+    uint64_t tables_size;       /* direct boot: bytes for ACPI tables at the end of RAM below 4 GiB */
     RhRegion ram_low;
     RhRegion ram_high;
     RhPcFirmware firmware;
@@ -71,9 +72,9 @@ bool rh_pc_make_cpus(RhMachine *machine, GError **err);
 bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err);
 /** rh_pc_describe - what firmware reads: CMOS memory sizes, fw_cfg items; all devices exist by now */
 bool rh_pc_describe(RhPcMachine *pc, GError **err);
-/** rh_pc_memory_map - E820 rows of the machine; at most RH_PC_MAX_RANGES. Returns how many. */
-enum { RH_PC_MAX_RANGES = 16 };
-size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t tables_at, uint64_t tables_len, RhE820Entry *ret);
+enum { RH_PC_MAX_RANGES = 16, RH_PC_TABLES_LOW = 0xe0000 };
+/** rh_pc_memory_map - E820 rows for direct boot, at most RH_PC_MAX_RANGES; @ecam_size 0: none. Returns how many. */
+size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam_size, RhE820Entry *ret);
 /** rh_pc_make_device - rh_device_create; a type that this build does not have is left out when @is_optional */
 RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
                             const char *const *props, bool is_optional, GError **err);
