@@ -94,6 +94,22 @@ void rh_pin_set(RhDevice *dev, const char *name, unsigned pin, int level)
     }
 }
 
+RhLine *rh_device_find_line(RhDevice *dev, const char *name, unsigned nr)
+{
+    for (const RhType *type = dev->obj.type; rh_type_is(type, RH_TYPE_DEVICE); type = rh_type_parent(type)) {
+        const RhDeviceType *level = (const RhDeviceType *)type;
+
+        for (size_t i = 0; i < level->lines.nr; i++) {
+            const RhLineDesc *desc = &level->lines.rows[i];
+
+            if (g_strcmp0(name, desc->name) == 0 && nr < MAX(desc->nr, 1)) {
+                return (RhLine *)((char *)dev + desc->offset) + nr;
+            }
+        }
+    }
+    return NULL;
+}
+
 void rh_device_intercept_in(RhDevice *dev, RhPinFn *fn, void *opaque)
 {
     dev->intercept_in = fn;

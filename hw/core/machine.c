@@ -2,6 +2,7 @@
  * Machine types and the machine object.
  */
 #include "hw/core/machine.h"
+#include "softmmu/runstate.h"
 
 enum { MACHINE_PAGE = 4096 };
 #define RH_FIRMWARE_PATHS                                                                      \
@@ -251,7 +252,11 @@ bool rh_machine_finish(RhMachine *machine, GError **err)
 {
     const RhMachineType *type = rh_machine_type(machine);
 
-    return !type->finish || type->finish(machine, err);
+    if (type->finish && !type->finish(machine, err)) {
+        return false;
+    }
+    rh_machine_reset(rh_machine_vm(machine), QMP_SHUTDOWN_CAUSE_NONE);
+    return true;
 }
 
 static bool collect_device(RhObject *obj, void *opaque)

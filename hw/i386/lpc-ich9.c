@@ -32,6 +32,7 @@ enum {                      /* chipset configuration registers, §10.1 */
 };
 enum { SOURCE_ISA = 0, SOURCE_SCI = 1, SOURCE_PIRQ = 8 };
 enum { APM_ACPI_ENABLE = 2, APM_ACPI_DISABLE = 3 };
+#define SMI_ENABLE_APM   0x20u
 #define RESET_CPU      0x04u
 #define RESET_KEPT     0x0au
 #define FIRST_ROUTED_SLOT 25u
@@ -247,6 +248,9 @@ static void lpc_reset(RhDevice *d)
     for (size_t i = 0; i < RH_COUNT(routes); i++) {
         rh_st16(lpc->regs.rcrb + routes[i], 0x3210);
     }
+    /* No CPU here takes SMIs. Firmware that finds them enabled already leaves system management mode alone (SeaBIOS
+     * would wait for its handler for ever). */
+    lpc->regs.pm.smi_enable = SMI_ENABLE_APM;
     lpc->regs.pm.timer_seen_ns = rh_clock_now(rh_device_vm(d)->clock);
 }
 

@@ -1,18 +1,17 @@
 /*
  * pc-q35-7.2 - the board with the Q35 chipset: PCI Express, ICH9
  */
-#include "hw/i386/q35.h"
-#include "hw/i386/pc.h"
+#include "hw/i386/q35-machine.h"
 #include "target/i386/cpu.h"
 
 #define LOW_LIMIT_SMALL UINT64_C(0xb0000000)    /* all RAM below ECAM, when it fits there */
 #define LOW_LIMIT_LARGE UINT64_C(0x80000000)
 
-typedef struct Q35Machine {
-    RhPcMachine parent;
-    RhQ35Host *host;
-    RhIch9Lpc *lpc;
-} Q35Machine;
+/* Without -bios a kernel is booted directly. */
+static bool boots_directly(const RhMachine *machine)
+{
+    return machine->kernel && !machine->firmware;
+}
 
 static bool make_chipset(Q35Machine *q35, GError **err)
 {
@@ -59,10 +58,20 @@ static bool q35_build(RhMachine *machine, GError **err)
 
     return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, pc->pit != RH_OFF, err) &&
            make_chipset(q35, err) &&
-           (machine->kernel && !machine->firmware
-                ? true
-                : rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
-           rh_pc_make_cpus(machine, err);
+           (boots_directly(machine) ||
+            rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
+           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_cpus(machine, err);
+}
+
+static bool q35_finish(RhMachine *machine, GError **err)
+{
+    return rh_pc_describe((RhPcMachine *)machine, err) &&
+           (!boots_directly(machine) || rh_q35_boot_set_up((Q35Machine *)machine, err));
+}
+
+static void q35_fini(RhObject *obj)
+{
+    rh_q35_boot_end((Q35Machine *)obj);
 }
 
 RH_MACHINE(Q35Machine,
@@ -76,4 +85,6 @@ RH_MACHINE(Q35Machine,
     .default_ram_size  = UINT64_C(128) << 20,
     .default_ram_id    = "pc.ram",
     .has_hotpluggable_cpus = true,
-    .build             = q35_build);
+    .build             = q35_build,
+    .finish            = q35_finish,
+    .fini              = q35_fini);

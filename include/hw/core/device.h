@@ -168,6 +168,8 @@ RhBus *rh_bus_find_for(RhVm *vm, const RhDeviceType *type, GError **err);
 /** rh_pin_set - drive input @pin of group @name; used by lines and by qtest's set_irq_in */
 void rh_pin_set(RhDevice *dev, const char *name, unsigned pin, int level);
 const RhPinDesc *rh_device_find_pins(const RhDevice *dev, const char *name);
+/** rh_device_find_line - output line @nr of the group @name (NULL: the unnamed one) of the tables, for boards to connect; or NULL */
+RhLine *rh_device_find_line(RhDevice *dev, const char *name, unsigned nr);
 /** rh_device_intercept_in - @fn sees every change of @dev's input pins instead of the device; for qtest */
 void rh_device_intercept_in(RhDevice *dev, RhPinFn *fn, void *opaque);
 /** rh_device_intercept_out - @fn sees the output lines named @name (NULL: all groups) of @dev; for qtest */

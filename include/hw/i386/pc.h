@@ -6,7 +6,10 @@
 #ifndef RH_HW_I386_PC_H
 #define RH_HW_I386_PC_H
 
+#include "hw/core/isa.h"
 #include "hw/core/machine.h"
+#include "hw/nvram/fw_cfg.h"
+#include "hw/i386/e820.h"
 #include "hw/pci/pci.h"
 #include "softmmu/runstate.h"
 
@@ -38,12 +41,14 @@ typedef struct RhPcMachine {
     bool has_nvdimm, has_hmat;
     uint64_t below_4g;          /* wiring */
     uint64_t above_4g;
+    uint64_t tables_size;       /* direct boot: bytes for ACPI tables at the end of RAM below 4 GiB */
     RhRegion ram_low;
     RhRegion ram_high;
     RhPcFirmware firmware;
     RhPcIrqs irqs;
     RhDevice *rtc;
-    RhDevice *fw_cfg;
+    RhFwCfg *fw_cfg;
+    RhIsaBus *isa;
     RhNotifier reset;           /* places images and CPUs after each reset */
     struct RhPcBoot *boot;      /* direct boot; NULL: firmware boots */
 } RhPcMachine;
@@ -60,6 +65,16 @@ bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err);
 void rh_pc_set_gsi(void *irqs, unsigned gsi, int level);
 /** rh_pc_make_cpus - the -smp CPUs, threads and all */
 bool rh_pc_make_cpus(RhMachine *machine, GError **err);
+/**
+ * rh_pc_make_chips - interrupt controllers and timer of our own where the accelerator has none; RTC, and fw_cfg
+ * @isa takes those that sit there
+ */
+bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err);
+/** rh_pc_describe - what firmware reads: CMOS memory sizes, fw_cfg items; all devices exist by now */
+bool rh_pc_describe(RhPcMachine *pc, GError **err);
+enum { RH_PC_MAX_RANGES = 16, RH_PC_TABLES_LOW = 0xe0000 };
+/** rh_pc_memory_map - E820 rows for direct boot, at most RH_PC_MAX_RANGES; @ecam_size 0: none. Returns how many. */
+size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam_size, RhE820Entry *ret);
 /** rh_pc_make_device - rh_device_create; a type that this build does not have is left out when @is_optional */
 RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
                             const char *const *props, bool is_optional, GError **err);

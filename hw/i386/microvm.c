@@ -1,0 +1,163 @@
+/*
+ * microvm - a small board: virtio-mmio, a serial port, and what else is asked for
+ * Layout as documented for the machine type: transports from 0xfeb00000 on, 512 bytes each.
+ */
+#include "hw/core/isa.h"
+#include "hw/i386/direct-boot.h"
+#include "hw/i386/pc.h"
+#include "hw/virtio/mmio.h"
+#include "target/i386/cpu.h"
+
+#define LOW_LIMIT     UINT64_C(0xc0000000)
+#define VIRTIO_BASE   UINT64_C(0xfeb00000)
+#define VIRTIO_STEP   ((unsigned)RH_VIRTIO_MMIO_SIZE)
+enum { NR_TRANSPORTS = 8, VIRTIO_IRQ_ACPI = 16, VIRTIO_IRQ_ISA = 5 };
+
+typedef struct Microvm {
+    RhPcMachine parent;
+    int rtc, pcie, ioapic2;     /* RhOnOffAuto; properties */
+    bool has_isa_serial;
+    bool has_option_roms;
+    bool has_auto_cmdline;
+    RhIsaBus *isa;
+    unsigned virtio_irq;
+    RhVirtioMmio *transports[NR_TRANSPORTS];
+    RhDirectBoot *boot;
+} Microvm;
+
+static bool has_acpi(const Microvm *mvm)
+{
+    return mvm->parent.acpi == RH_ON;
+}
+
+static void set_irq(void *opaque, unsigned irq, int level)
+{
+    rh_pc_set_gsi(opaque, irq, level);
+}
+
+/* Made in order of address; a device without bus= takes the last that is free (see rh_bus_find_for). */
+static bool make_transports(Microvm *mvm, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&mvm->parent.parent);
+
+    mvm->virtio_irq = has_acpi(mvm) ? VIRTIO_IRQ_ACPI : VIRTIO_IRQ_ISA;
+    for (unsigned i = 0; i < NR_TRANSPORTS; i++) {
+        RhDevice *dev = rh_device_create(vm, NULL, NULL, RH_TYPE_VIRTIO_MMIO, NULL, NULL, err);
+        RhVirtioMmio *mmio = (RhVirtioMmio *)dev;
+
+        if (!dev) {
+            return false;
+        }
+        rh_region_add(rh_space_root(vm->memory), VIRTIO_BASE + i * VIRTIO_STEP, &mmio->regs);
+        rh_line_connect_fn(&mmio->irq, set_irq, &mvm->parent.irqs, mvm->virtio_irq + i);
+        mvm->transports[i] = mmio;
+    }
+    return true;
+}
+
+static bool microvm_build(RhMachine *machine, GError **err)
+{
+    Microvm *mvm = (Microvm *)machine;
+    RhPcMachine *pc = &mvm->parent;
+    RhVm *vm = rh_machine_vm(machine);
+
+    if (!rh_pc_map_ram(pc, LOW_LIMIT, err) || !rh_pc_set_up_irqchip(pc, pc->pit != RH_OFF, err)) {
+        return false;
+    }
+    mvm->isa = rh_isa_bus_new(vm, NULL, NULL, set_irq, &pc->irqs, 16);
+    if (!machine->kernel || machine->firmware) {
+        if (!rh_pc_load_firmware(pc, "bios-microvm.bin", rh_space_root(vm->memory), err)) {
+            return false;
+        }
+    }
+    return rh_pc_make_chips(pc, mvm->isa, mvm->rtc == RH_ON, err) && rh_pc_make_cpus(machine, err) &&
+           make_transports(mvm, err);
+}
+
+/* Where nothing else tells a guest of the transports, its command line does: those that have a device. */
+static char *command_line(const Microvm *mvm)
+{
+    const char *append = mvm->parent.parent.append;
+    GString *line = g_string_new(append ? append : "");
+
+    for (unsigned i = NR_TRANSPORTS; i-- > 0 && mvm->has_auto_cmdline && !has_acpi(mvm);) {
+        if (((RhBus *)mvm->transports[i]->bus)->devices->len) {
+            g_string_append_printf(line, " virtio_mmio.device=%u@0x%" PRIx64 ":%u", VIRTIO_STEP,
+                                   VIRTIO_BASE + i * VIRTIO_STEP, mvm->virtio_irq + i);
+        }
+    }
+    return g_string_free(line, FALSE);
+}
+
+static void place(RhNotifier *notifier, void *data)
+{
+    Microvm *mvm = RH_CONTAINER(Microvm, parent.reset, notifier);
+
+    rh_direct_boot_reset(mvm->boot, rh_machine_vm(&mvm->parent.parent));
+}
+
+static bool microvm_finish(RhMachine *machine, GError **err)
+{
+    Microvm *mvm = (Microvm *)machine;
+    RhPcMachine *pc = &mvm->parent;
+    g_autofree char *line = NULL;
+    RhE820Entry map[RH_PC_MAX_RANGES];
+    RhDirectBootRequest request = {
+        .kernel = machine->kernel, .initrd = machine->initrd, .map = map,
+        .nr_map = rh_pc_memory_map(pc, 0, 0, map),
+    };
+
+    if (!rh_pc_describe(pc, err)) {
+        return false;
+    }
+    if (!machine->kernel || machine->firmware) {
+        return true;
+    }
+    line = command_line(mvm);
+    request.cmdline = line;
+    mvm->boot = rh_direct_boot_new(&request, err);
+    if (!mvm->boot) {
+        return false;
+    }
+    pc->reset.fn = place;
+    rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
+    return true;
+}
+
+static void microvm_fini(RhObject *obj)
+{
+    Microvm *mvm = (Microvm *)obj;
+
+    rh_notifier_remove(&mvm->parent.reset);
+    rh_direct_boot_free(mvm->boot);
+}
+
+static bool refuse_on(RhObject *obj, const RhProp *prop, GError **err)
+{
+    return *(int *)rh_prop_member(obj, prop) != RH_ON ||
+           rh_fail(err, "Property '%s=on' of the machine is not supported yet", prop->name);
+}
+
+static const RhProp microvm_props[] = {
+    RH_PROP_AS(rh_prop_on_off_auto, "rtc", Microvm, rtc, .doc = "Enable MC146818 RTC"),
+    RH_PROP_AS(rh_prop_on_off_auto, "pcie", Microvm, pcie, .doc = "Enable PCIe", .changed = refuse_on),
+    RH_PROP_AS(rh_prop_on_off_auto, "ioapic2", Microvm, ioapic2, .doc = "Enable second IO-APIC", .changed = refuse_on),
+    RH_PROP("isa-serial", Microvm, has_isa_serial, .def = true,
+            .doc = "Set off to disable the instantiation an ISA serial port"),
+    RH_PROP("x-option-roms", Microvm, has_option_roms, .def = true, .doc = "Set off to disable loading option ROMs"),
+    RH_PROP("auto-kernel-cmdline", Microvm, has_auto_cmdline, .def = true,
+            .doc = "Set off to disable adding virtio-mmio devices to the kernel cmdline"),
+};
+
+RH_MACHINE(Microvm,
+    .name             = "microvm" RH_MACHINE_SUFFIX,
+    .parent           = RH_TYPE_PC_MACHINE,
+    .doc              = "microvm (i386)",
+    .default_cpu      = RH_X86_CPU_NAME("qemu64"),
+    .max_cpus         = 288,
+    .default_ram_size = UINT64_C(128) << 20,
+    .default_ram_id   = "microvm.ram",
+    .props            = RH_TABLE(microvm_props),
+    .build            = microvm_build,
+    .finish           = microvm_finish,
+    .fini             = microvm_fini);

@@ -1,0 +1,79 @@
+/*
+ * The chips every PC has: interrupt controllers, timer, clock. Which of them are ours depends on the accelerator.
+ */
+#include "hw/i386/pc.h"
+#include "hw/intc/i8259.h"
+#include "hw/intc/ioapic.h"
+#include "hw/rtc/mc146818.h"
+#include "hw/timer/i8254.h"
+
+static int acknowledge(RhVcpu *vcpu)
+{
+    RhPcMachine *pc = (RhPcMachine *)rh_machine_of(vcpu->vm);
+
+    return pc->irqs.pic ? rh_pic_acknowledge(pc->irqs.pic) : -1;
+}
+
+/* INTR of the 8259 goes to the boot CPU alone. */
+static void drive_intr(void *opaque, unsigned pin, int level)
+{
+    RhVm *vm = opaque;
+
+    if (vm->vcpus->len && vm->accel && rh_accel_type(vm->accel)->vcpu_interrupt) {
+        rh_accel_type(vm->accel)->vcpu_interrupt(vm->vcpus->pdata[0], RH_CPU_INTR, level);
+    }
+}
+
+static bool make_interrupt_chips(RhPcMachine *pc, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+
+    if (vm->accel && vm->accel->irqchip == RH_IRQCHIP_ON) {
+        return true;
+    }
+    if (pc->pic != RH_OFF) {
+        pc->irqs.pic = rh_device_create(vm, NULL, NULL, RH_TYPE_I8259, &pc->isa->parent, NULL, err);
+        if (!pc->irqs.pic) {
+            return false;
+        }
+        rh_line_connect_fn(rh_device_find_line(pc->irqs.pic, NULL, 0), drive_intr, vm, 0);
+        if (vm->accel) {
+            vm->accel->acknowledge = acknowledge;
+        }
+    }
+    pc->irqs.ioapic = rh_device_create(vm, &pc->parent.obj, "ioapic", RH_TYPE_IOAPIC, NULL, NULL, err);
+    return pc->irqs.ioapic != NULL;
+}
+
+static bool make_pit(RhPcMachine *pc, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+    RhDevice *pit;
+
+    if (pc->pit == RH_OFF || (vm->accel && vm->accel->irqchip == RH_IRQCHIP_ON)) {
+        return true;
+    }
+    pit = rh_device_create(vm, NULL, NULL, RH_TYPE_PIT, &pc->isa->parent, NULL, err);
+    if (!pit) {
+        return false;
+    }
+    return rh_isa_claim_irq(pit, 0, rh_device_find_line(pit, NULL, 0), err);
+}
+
+bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+
+    pc->isa = isa;
+    if (!make_interrupt_chips(pc, err) || !make_pit(pc, err)) {
+        return false;
+    }
+    if (has_rtc) {
+        pc->rtc = rh_device_create(vm, NULL, NULL, RH_TYPE_MC146818_RTC, &isa->parent, NULL, err);
+        if (!pc->rtc) {
+            return false;
+        }
+    }
+    pc->fw_cfg = (RhFwCfg *)rh_device_create(vm, &pc->parent.obj, "fw_cfg", RH_TYPE_FW_CFG_IO, NULL, NULL, err);
+    return pc->fw_cfg != NULL;
+}
