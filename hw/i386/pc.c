@@ -106,7 +106,7 @@ void rh_pc_set_gsi(void *opaque, unsigned gsi, int level)
         rh_pin_set(irqs->pic, NULL, gsi, level);
     }
     if (irqs->ioapic) {
-        rh_pin_set(irqs->ioapic, NULL, gsi == 0 ? 2 : gsi, level);  /* the timer sits on pin 2 */
+        rh_pin_set(irqs->ioapic, NULL, gsi, level);
     }
 }
 

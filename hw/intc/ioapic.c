@@ -19,7 +19,7 @@ enum { REG_ID = 0, REG_VERSION = 1, REG_ARBITRATION = 2, REG_TABLE = 0x10, REG_E
 #define ENTRY_MASKED     (1u << 16)
 #define ENTRY_WRITABLE   UINT64_C(0xff0000000001afff)
 #define ENTRY_READ_ONLY  (ENTRY_PENDING | ENTRY_REMOTE_IRR)
-#define MODE_EXTINT      7
+#define TIMER_PIN        2
 #define ID_MASK          0x0f000000u
 #define VERSION_EOI      0x20           /* from here on there is an EOI register */
 
@@ -126,9 +126,13 @@ static void ioapic_pin(RhDevice *dev, unsigned pin, int level)
 {
     IoApic *ioapic = RH_SELF(IoApic, dev);
     IoApicRegs *regs = &ioapic->regs;
-    uint32_t bit = 1u << pin;
-    bool is_level = regs->table[pin] & ENTRY_LEVEL;
+    unsigned gsi = pin;
+    uint32_t bit;
+    bool is_level;
 
+    pin = gsi == 0 ? TIMER_PIN : gsi;   /* PC wiring: ISA interrupt 0 sits on pin 2, ISA interrupt 2 nowhere */
+    bit = 1u << pin;
+    is_level = regs->table[pin] & ENTRY_LEVEL;
     if (level && (is_level || !(regs->levels & bit))) {
         /* an edge on a masked pin is lost, as on the chip */
         regs->irr |= !is_level && (regs->table[pin] & ENTRY_MASKED) ? 0 : bit;

@@ -203,6 +203,23 @@ bool rh_fw_cfg_set_file(RhFwCfg *fw, const char *name, const void *data, size_t 
     return true;
 }
 
+void rh_fw_cfg_remove_file(RhFwCfg *fw, const char *name)
+{
+    bool has_it;
+    unsigned at = find_name(fw, name, &has_it);
+
+    if (has_it) {
+        g_ptr_array_remove_index(fw->names, at);
+        g_ptr_array_remove_index(fw->files, at);
+        fw->is_directory_stale = true;
+    }
+}
+
+bool rh_fw_cfg_has_dma(const RhFwCfg *fw)
+{
+    return fw->has_dma;
+}
+
 const void *rh_fw_cfg_file_data(RhFwCfg *fw, const char *name, size_t *ret_len)
 {
     bool has_it;

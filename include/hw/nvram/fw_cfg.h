@@ -63,6 +63,10 @@ bool rh_fw_cfg_add_file(RhFwCfg *fw, const char *name, const void *data, size_t 
 bool rh_fw_cfg_add_file_of(RhFwCfg *fw, const RhFwCfgFile *file, GError **err);
 /** rh_fw_cfg_set_file - replace (or add) the contents of a file that rh_fw_cfg_add_file made; @data is copied */
 bool rh_fw_cfg_set_file(RhFwCfg *fw, const char *name, const void *data, size_t len, GError **err);
+/** rh_fw_cfg_remove_file - forget a file whose data is about to go; no effect when there is none */
+void rh_fw_cfg_remove_file(RhFwCfg *fw, const char *name);
+/** rh_fw_cfg_has_dma - whether guests can write files */
+bool rh_fw_cfg_has_dma(const RhFwCfg *fw);
 /** rh_fw_cfg_file_data - contents of a file, or NULL; valid until it is replaced */
 const void *rh_fw_cfg_file_data(RhFwCfg *fw, const char *name, size_t *ret_len);
 
