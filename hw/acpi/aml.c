@@ -8,17 +8,32 @@
 #include "hw/acpi/aml.h"
 
 enum {
-    OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_STRING = 0x0d, OP_QWORD = 0x0e,
-    OP_NAME = 0x08, OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, OP_METHOD = 0x14,
-    OP_DUAL_NAME = 0x2e, OP_MULTI_NAME = 0x2f,
-    OP_IF = 0xa0, OP_ELSE = 0xa1, OP_WHILE = 0xa2,
-    OP_MUTEX = 0x5b01, OP_ACQUIRE = 0x5b23, OP_REGION = 0x5b80, OP_FIELD = 0x5b81,
-    OP_DEVICE = 0x5b82, OP_INDEX_FIELD = 0x5b86,
+    OP_BYTE = 0x0a,
+    OP_WORD = 0x0b,
+    OP_DWORD = 0x0c,
+    OP_STRING = 0x0d,
+    OP_QWORD = 0x0e,
+    OP_NAME = 0x08,
+    OP_SCOPE = 0x10,
+    OP_BUFFER = 0x11,
+    OP_PACKAGE = 0x12,
+    OP_METHOD = 0x14,
+    OP_DUAL_NAME = 0x2e,
+    OP_MULTI_NAME = 0x2f,
+    OP_IF = 0xa0,
+    OP_ELSE = 0xa1,
+    OP_WHILE = 0xa2,
+    OP_MUTEX = 0x5b01,
+    OP_ACQUIRE = 0x5b23,
+    OP_REGION = 0x5b80,
+    OP_FIELD = 0x5b81,
+    OP_DEVICE = 0x5b82,
+    OP_INDEX_FIELD = 0x5b86,
 };
 
 typedef struct RhAmlOpen {
-    size_t at;              /* where the package length belongs */
-    bool   is_resources;    /* a buffer: takes an end tag and, after the length, its size */
+    size_t at;         /* where the package length belongs */
+    bool is_resources; /* a buffer: takes an end tag and, after the length, its size */
 } RhAmlOpen;
 
 void rh_aml_init(RhAml *a)
@@ -87,7 +102,7 @@ static unsigned length_size(uint32_t value)
 /* The package length counts itself, §5.4. */
 static unsigned package_length(uint32_t body, uint8_t bytes[4])
 {
-    for (unsigned size = 1; ; size++) {
+    for (unsigned size = 1;; size++) {
         if (length_size(body + size) <= size) {
             return encode_length(body + size, size, bytes);
         }
@@ -149,8 +164,13 @@ void rh_aml_int(RhAml *a, uint64_t value)
         put(a, value, 1);
         return;
     }
-    static const struct { uint64_t max; uint8_t op, size; } forms[] = {
-        { UINT8_MAX, OP_BYTE, 1 }, { UINT16_MAX, OP_WORD, 2 }, { UINT32_MAX, OP_DWORD, 4 },
+    static const struct {
+        uint64_t max;
+        uint8_t op, size;
+    } forms[] = {
+        { UINT8_MAX, OP_BYTE, 1 },
+        { UINT16_MAX, OP_WORD, 2 },
+        { UINT32_MAX, OP_DWORD, 4 },
         { UINT64_MAX, OP_QWORD, 8 },
     };
     for (unsigned i = 0; i < RH_COUNT(forms); i++) {
@@ -184,7 +204,7 @@ void rh_aml_ref(RhAml *a, const char *path)
         put(a, (uint8_t)*path, 1);
     }
     if (!*path) {
-        put(a, 0, 1);       /* NullName, as in Scope(\) */
+        put(a, 0, 1); /* NullName, as in Scope(\) */
         return;
     }
     unsigned segments = 1;
@@ -245,8 +265,8 @@ void rh_aml_uuid(RhAml *a, const char *uuid)
     for (unsigned i = 0; i < 16; i++) {
         const char *digits = uuid + digit_at[i];
         g_assert(g_ascii_isxdigit(digits[0]) && g_ascii_isxdigit(digits[1]));
-        bytes[i] = (uint8_t)(g_ascii_xdigit_value(digits[0]) << 4 |
-                             g_ascii_xdigit_value(digits[1]));
+        bytes[i] =
+            (uint8_t)(g_ascii_xdigit_value(digits[0]) << 4 | g_ascii_xdigit_value(digits[1]));
     }
     rh_aml_buffer(a, bytes, sizeof(bytes));
 }
@@ -314,7 +334,7 @@ void rh_aml_field_unit(RhAml *a, const char *name, unsigned bits)
     uint8_t bytes[4];
 
     if (name) {
-        g_assert(!strpbrk(name, "\\^."));   /* a single segment, §20.2.5.2 */
+        g_assert(!strpbrk(name, "\\^.")); /* a single segment, §20.2.5.2 */
         rh_aml_ref(a, name);
     } else {
         put(a, 0, 1);
@@ -403,7 +423,7 @@ void rh_aml_prt_entry(RhAml *a, unsigned slot, unsigned pin, const char *link, u
 {
     g_assert(slot < 32 && pin < 4);
     rh_aml_package_begin(a, 4);
-    rh_aml_int(a, slot << 16 | 0xffff);     /* any function, §6.2.13 */
+    rh_aml_int(a, slot << 16 | 0xffff); /* any function, §6.2.13 */
     rh_aml_int(a, pin);
     if (link) {
         rh_aml_ref(a, link);
@@ -440,7 +460,7 @@ static void resource(RhAml *a, const uint8_t *bytes, size_t len)
 
 void rh_aml_res_io(RhAml *a, uint16_t min, uint16_t max, uint8_t align, uint8_t len)
 {
-    uint8_t bytes[8] = { 0x47, 1 };     /* §6.4.2.5, decodes 16 bits */
+    uint8_t bytes[8] = { 0x47, 1 }; /* §6.4.2.5, decodes 16 bits */
 
     rh_st16(bytes + 2, min);
     rh_st16(bytes + 4, max);
@@ -451,7 +471,7 @@ void rh_aml_res_io(RhAml *a, uint16_t min, uint16_t max, uint8_t align, uint8_t 
 
 void rh_aml_res_irq(RhAml *a, unsigned irq)
 {
-    uint8_t bytes[3] = { 0x22 };        /* §6.4.2.1, without the flags byte */
+    uint8_t bytes[3] = { 0x22 }; /* §6.4.2.1, without the flags byte */
 
     g_assert(irq < 16);
     rh_st16(bytes + 1, (uint16_t)(1u << irq));
@@ -463,7 +483,7 @@ void rh_aml_res_irqs(RhAml *a, uint16_t mask)
     uint8_t bytes[4] = { 0x23 };
 
     rh_st16(bytes + 1, mask);
-    bytes[3] = 0x18;                    /* level, active low, shared */
+    bytes[3] = 0x18; /* level, active low, shared */
     resource(a, bytes, sizeof(bytes));
 }
 
@@ -476,7 +496,7 @@ void rh_aml_res_dma(RhAml *a, uint8_t mask)
 
 void rh_aml_res_memory32_fixed(RhAml *a, uint32_t base, uint32_t len, bool writable)
 {
-    uint8_t bytes[12] = { 0x86, 9, 0, writable };   /* §6.4.3.4 */
+    uint8_t bytes[12] = { 0x86, 9, 0, writable }; /* §6.4.3.4 */
 
     rh_st32(bytes + 4, base);
     rh_st32(bytes + 8, len);
@@ -485,11 +505,11 @@ void rh_aml_res_memory32_fixed(RhAml *a, uint32_t base, uint32_t len, bool writa
 
 void rh_aml_res_interrupts(RhAml *a, unsigned flags, const uint32_t *gsis, unsigned count)
 {
-    uint8_t head[5] = { 0x89 };         /* §6.4.3.6 */
+    uint8_t head[5] = { 0x89 }; /* §6.4.3.6 */
 
     g_assert(count >= 1 && count <= UINT8_MAX);
     rh_st16(head + 1, (uint16_t)(2 + 4 * count));
-    head[3] = (uint8_t)(flags | 1);     /* consumer */
+    head[3] = (uint8_t)(flags | 1); /* consumer */
     head[4] = (uint8_t)count;
     resource(a, head, sizeof(head));
     for (unsigned i = 0; i < count; i++) {
@@ -498,11 +518,11 @@ void rh_aml_res_interrupts(RhAml *a, unsigned flags, const uint32_t *gsis, unsig
 }
 
 enum { SPACE_MEMORY = 0, SPACE_IO = 1, SPACE_BUS = 2 };
-#define WINDOW_FLAGS 0x0c               /* producer, positive decode, minimum and maximum fixed */
+#define WINDOW_FLAGS 0x0c /* producer, positive decode, minimum and maximum fixed */
 
 /* Address space descriptors, §6.4.3.5: granularity, minimum, maximum, translation, length */
-static void window(RhAml *a, uint8_t tag, unsigned width, const uint8_t kind[2],
-                   uint64_t min, uint64_t max)
+static void window(RhAml *a, uint8_t tag, unsigned width, const uint8_t kind[2], uint64_t min,
+                   uint64_t max)
 {
     uint8_t head[6] = { tag };
 
@@ -521,20 +541,20 @@ static void window(RhAml *a, uint8_t tag, unsigned width, const uint8_t kind[2],
 
 void rh_aml_res_bus_window(RhAml *a, uint16_t min, uint16_t max)
 {
-    window(a, 0x88, 2, (const uint8_t[]) { SPACE_BUS, 0 }, min, max);
+    window(a, 0x88, 2, (const uint8_t[]){ SPACE_BUS, 0 }, min, max);
 }
 
 void rh_aml_res_io_window(RhAml *a, uint16_t min, uint16_t max)
 {
-    window(a, 0x88, 2, (const uint8_t[]) { SPACE_IO, 3 }, min, max);    /* the entire range */
+    window(a, 0x88, 2, (const uint8_t[]){ SPACE_IO, 3 }, min, max); /* the entire range */
 }
 
 void rh_aml_res_memory32_window(RhAml *a, unsigned caching, uint32_t min, uint32_t max)
 {
-    window(a, 0x87, 4, (const uint8_t[]) { SPACE_MEMORY, (uint8_t)(caching << 1 | 1) }, min, max);
+    window(a, 0x87, 4, (const uint8_t[]){ SPACE_MEMORY, (uint8_t)(caching << 1 | 1) }, min, max);
 }
 
 void rh_aml_res_memory64_window(RhAml *a, unsigned caching, uint64_t min, uint64_t max)
 {
-    window(a, 0x8a, 8, (const uint8_t[]) { SPACE_MEMORY, (uint8_t)(caching << 1 | 1) }, min, max);
+    window(a, 0x8a, 8, (const uint8_t[]){ SPACE_MEMORY, (uint8_t)(caching << 1 | 1) }, min, max);
 }

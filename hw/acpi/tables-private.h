@@ -6,7 +6,7 @@
 
 #include "hw/acpi/tables.h"
 
-enum { RH_LOADER_NAME = 56 };   /* a file name of the firmware's script, with its terminator */
+enum { RH_LOADER_NAME = 56 }; /* a file name of the firmware's script, with its terminator */
 
 typedef enum RhAcpiTarget {
     RH_ACPI_TARGET_DSDT,

@@ -11,30 +11,30 @@ enum { SDT_LENGTH_AT = 4, SDT_CHECKSUM_AT = 9, SDT_HEADER = 36 };
 
 typedef struct Pointer {
     const RhAcpiFile *target;
-    RhAcpiFile       *file;
-    size_t            at;
-    unsigned          size;
+    RhAcpiFile *file;
+    size_t at;
+    unsigned size;
 } Pointer;
 
 typedef struct Checksum {
     RhAcpiFile *file;
-    size_t      at, start, len;
+    size_t at, start, len;
 } Checksum;
 
 typedef struct WritePointer {
-    char             *file;
+    char *file;
     const RhAcpiFile *target;
-    size_t            at, offset;
-    unsigned          size;
+    size_t at, offset;
+    unsigned size;
 } WritePointer;
 
 struct RhAcpi {
-    GPtrArray  *files;          /* of RhAcpiFile */
-    RhAcpiFile *tables, *rsdp;  /* two of them */
-    GArray     *pointers, *checksums, *write_pointers;
-    GArray     *listed;         /* of size_t: tables the RSDT lists */
-    size_t      open;           /* the table begun; SIZE_MAX when none */
-    size_t      dsdt, facs;     /* offsets; SIZE_MAX when there is none */
+    GPtrArray *files;          /* of RhAcpiFile */
+    RhAcpiFile *tables, *rsdp; /* two of them */
+    GArray *pointers, *checksums, *write_pointers;
+    GArray *listed;    /* of size_t: tables the RSDT lists */
+    size_t open;       /* the table begun; SIZE_MAX when none */
+    size_t dsdt, facs; /* offsets; SIZE_MAX when there is none */
 };
 
 static void file_free(void *p)
@@ -93,7 +93,8 @@ void rh_acpi_free(RhAcpi *acpi)
     g_free(acpi);
 }
 
-void rh_acpi_add_file(RhAcpi *acpi, const char *name, GByteArray *data, uint32_t align, RhAcpiZone zone)
+void rh_acpi_add_file(RhAcpi *acpi, const char *name, GByteArray *data, uint32_t align,
+                      RhAcpiZone zone)
 {
     add_file(acpi, name, data, align, zone);
 }
@@ -109,10 +110,14 @@ static RhAcpiFile *find_file(const RhAcpi *acpi, const char *name)
     g_assert_not_reached();
 }
 
-void rh_acpi_add_pointer(RhAcpi *acpi, const char *file, size_t at, unsigned size, const char *target)
+void rh_acpi_add_pointer(RhAcpi *acpi, const char *file, size_t at, unsigned size,
+                         const char *target)
 {
     Pointer pointer = {
-        .target = find_file(acpi, target), .file = find_file(acpi, file), .at = at, .size = size,
+        .target = find_file(acpi, target),
+        .file = find_file(acpi, file),
+        .at = at,
+        .size = size,
     };
     g_assert(rh_range_ok(at, size, pointer.file->data->len));
     g_array_append_val(acpi->pointers, pointer);
@@ -122,7 +127,11 @@ void rh_acpi_add_write_pointer(RhAcpi *acpi, const char *file, size_t at, unsign
                                const char *target, size_t offset)
 {
     WritePointer pointer = {
-        .file = g_strdup(file), .target = find_file(acpi, target), .at = at, .offset = offset, .size = size,
+        .file = g_strdup(file),
+        .target = find_file(acpi, target),
+        .at = at,
+        .offset = offset,
+        .size = size,
     };
     g_array_append_val(acpi->write_pointers, pointer);
 }
@@ -163,12 +172,13 @@ static void put_padded(GByteArray *out, const char *text, unsigned width, char p
 }
 
 /* System description table header, §5.2.6 */
-GByteArray *rh_acpi_table_begin(RhAcpi *acpi, const char *signature, uint8_t revision, const char *id)
+GByteArray *rh_acpi_table_begin(RhAcpi *acpi, const char *signature, uint8_t revision,
+                                const char *id)
 {
     GByteArray *out = acpi->tables->data;
 
     g_assert(acpi->open == SIZE_MAX);
-    rh_acpi_put_zeros(out, -(size_t)out->len & 7);      /* byte packing is legal, alignment kinder */
+    rh_acpi_put_zeros(out, -(size_t)out->len & 7); /* byte packing is legal, alignment kinder */
     acpi->open = out->len;
     put_padded(out, signature, 4, ' ');
     rh_acpi_put(out, 0, 4);
@@ -197,7 +207,7 @@ void rh_acpi_table_end(RhAcpi *acpi)
     rh_st32(out->data + start + SDT_LENGTH_AT, (uint32_t)(out->len - start));
     add_checksum(acpi, acpi->tables, start + SDT_CHECKSUM_AT, start, out->len - start);
     if (!memcmp(out->data + start, "DSDT", 4)) {
-        acpi->dsdt = start;                             /* only the FADT points to it, §5.2.11.1 */
+        acpi->dsdt = start; /* only the FADT points to it, §5.2.11.1 */
     } else {
         g_array_append_val(acpi->listed, start);
     }
@@ -251,9 +261,10 @@ static void add_rsdp(RhAcpi *acpi, size_t root, bool use_xsdt)
     if (use_xsdt) {
         rh_acpi_put(out, 36, 4);
         rh_acpi_put(out, root, 8);
-        rh_acpi_put(out, 0, 4);                         /* extended checksum, reserved */
+        rh_acpi_put(out, 0, 4); /* extended checksum, reserved */
     }
-    rh_acpi_add_pointer(acpi, RH_ACPI_FILE_RSDP, use_xsdt ? 24 : 16, use_xsdt ? 8 : 4, RH_ACPI_FILE_TABLES);
+    rh_acpi_add_pointer(acpi, RH_ACPI_FILE_RSDP, use_xsdt ? 24 : 16, use_xsdt ? 8 : 4,
+                        RH_ACPI_FILE_TABLES);
     add_checksum(acpi, acpi->rsdp, 8, 0, 20);
     if (use_xsdt) {
         add_checksum(acpi, acpi->rsdp, 32, 0, 36);
@@ -262,7 +273,7 @@ static void add_rsdp(RhAcpi *acpi, size_t root, bool use_xsdt)
 
 void rh_acpi_finish(RhAcpi *acpi, bool use_xsdt, const char *id)
 {
-    guint count = acpi->listed->len;    /* before the root table joins its own list */
+    guint count = acpi->listed->len; /* before the root table joins its own list */
     unsigned size = use_xsdt ? 8 : 4;
     GByteArray *out = rh_acpi_table_begin(acpi, use_xsdt ? "XSDT" : "RSDT", 1, id);
     size_t root = acpi->open;
