@@ -155,6 +155,9 @@ void rh_acpi_put_zeros(GByteArray *out, size_t len)
 {
     guint old = out->len;
 
+    if (len == 0) {
+        return;
+    }
     g_byte_array_set_size(out, (guint)(old + len));
     memset(out->data + old, 0, len);
 }
