@@ -95,6 +95,7 @@ static void rcu_call_run(struct rcu_head *head)
 
     rh_tsan_acquire(rh_rcu_call);
     call->fn(call->arg);
+    rh_tsan_release(rh_rcu_drain);
     g_free(call);
 }
 
@@ -111,6 +112,7 @@ void rh_rcu_call(void (*fn)(void *arg), void *arg)
 void rh_rcu_drain(void)
 {
     urcu_memb_barrier();
+    rh_tsan_acquire(rh_rcu_drain);
 }
 
 void rh_mutex_wait(RhMutex *mutex, pthread_cond_t *cond)

@@ -24,6 +24,7 @@ struct WorkerPool {
     pthread_cond_t ended;       /* a worker left */
     Job *first;
     Job **tail;
+    unsigned nr_jobs;           /* in the list */
     unsigned nr_workers;
     unsigned nr_idle;
     bool must_end;
@@ -53,6 +54,7 @@ static Job *next_job(WorkerPool *pool)
     job = pool->first;
     if (job) {
         pool->first = job->next;
+        pool->nr_jobs--;
         if (!pool->first) {
             pool->tail = &pool->first;
         }
@@ -99,7 +101,9 @@ static void push(WorkerPool *pool, Job *job)
     RH_WITH_LOCK(&pool->lock) {
         *pool->tail = job;
         pool->tail = &job->next;
-        needs_worker = !pool->nr_idle && pool->nr_workers < MAX_WORKERS;
+        pool->nr_jobs++;
+        /* An idle worker that has yet to wake up for an earlier job is not there for this one. */
+        needs_worker = pool->nr_jobs > pool->nr_idle && pool->nr_workers < MAX_WORKERS;
         pool->nr_workers += needs_worker;
         pthread_cond_signal(&pool->wanted);
     }

@@ -16,7 +16,10 @@ static inline void rh_json_put(RhJson *json)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RhJson, rh_json_put)
 
-/** rh_json_parse - one whole JSON value; NULL and @err ("JSON parse error, ...") when it is not */
+/**
+ * rh_json_parse - one whole JSON value, nested at most 1024 deep; strings may stand in single quotes
+ * NULL and @err ("JSON parse error, ...") when @text is not that, has more behind it, or is a lone null.
+ */
 RhJson *rh_json_parse(const char *text, GError **err);
 /** rh_json_line - compact text of @json, slashes unescaped; valid until @json changes */
 const char *rh_json_line(RhJson *json);
