@@ -67,7 +67,8 @@ bool rh_startup_daemonize(RhStartup *startup, GError **err)
     if (!rh_args_has(startup->args, "daemonize")) {
         return true;
     }
-    if (rh_args_has(startup->args, "nographic")) {
+    if (rh_args_has(startup->args, "nographic") && !rh_args_has(startup->args, "nodefaults") &&
+        !rh_args_has(startup->args, "serial")) {
         return rh_fail(err, "-nographic cannot be used with -daemonize");
     }
     if (pipe2(pipe_fds, O_CLOEXEC) < 0) {

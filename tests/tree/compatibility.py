@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""docs/compatibility.md against the program: every row's state is what the program says.
+
+usage: compatibility.py BINARY DOC [--update]
+
+The tables list the options, QMP commands and device types that users of qemu 7.2 know. State "yes" means the program
+offers it, "later" that it does not yet. --update rewrites the states (and adds rows for what is new).
+"""
+import json
+import re
+import subprocess
+import sys
+
+ROW = re.compile(r"^\| `([^`]+)` \| (yes|later) \|(.*)$")
+
+
+def run(binary, *args, text=None):
+    done = subprocess.run([binary, *args], input=text, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          timeout=30)
+    return done.stdout
+
+
+def commands(binary):
+    out = run(binary, "-M", "none", "-nodefaults", "-display", "none", "-qmp", "stdio",
+              text='{"execute":"qmp_capabilities"} {"execute":"query-commands"} {"execute":"quit"}\n')
+    for line in out.splitlines():
+        reply = json.loads(line)
+        if isinstance(reply.get("return"), list):
+            return {row["name"] for row in reply["return"]}
+    sys.exit("no answer to query-commands")
+
+
+def devices(binary):
+    return {name for name in re.findall(r'^name "([^"]+)"', run(binary, "-device", "help"), re.M)
+            if not name.endswith("-x86_64-cpu")}
+
+
+def options(binary, known):
+    """An option is there when -help lists it without "not supported yet"."""
+    listed = set(re.findall(r"^-(\S+)(?![^\n]*\n[^\n]*not supported yet)", run(binary, "-help"), re.M))
+    refused = set()
+    for name in known | listed:
+        done = subprocess.run([binary, "-" + name, "x"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=30, stdin=subprocess.DEVNULL) if name not in RUNNING else None
+        if done and ("not supported yet" in done.stderr and f"-{name} is not" in done.stderr
+                     or "invalid option" in done.stderr):
+            refused.add(name)
+    return (known | listed) - refused
+
+
+# Flags that would start a machine when given alone; the program takes them, as -help says.
+RUNNING = {"S", "daemonize", "nographic", "nodefaults", "no-user-config", "no-reboot", "no-shutdown", "no-acpi",
+           "no-hpet", "no-fd-bootchk", "enable-kvm", "mem-prealloc", "win2k-hack", "help", "h", "version", "vga",
+           "display", "pidfile", "D", "d", "echr", "L", "name", "append", "trace", "qtest-log", "set", "k", "msg",
+           "no-quit", "debugcon", "serial", "monitor", "qmp", "qmp-pretty", "parallel", "qtest", "mem-path"}
+
+
+def sections(doc):
+    """Section title -> its rows' names."""
+    found, title = {}, None
+    for line in doc.splitlines():
+        if line.startswith("## "):
+            title = line[3:]
+            found[title] = {}
+        match = ROW.match(line)
+        if match and title:
+            found[title][match.group(1)] = match.group(2)
+    return found
+
+
+def main():
+    binary, path = sys.argv[1:3]
+    with open(path, encoding="utf-8") as file:
+        doc = file.read()
+    tables = sections(doc)
+    there = {"Options": options(binary, set(tables["Options"])), "QMP commands": commands(binary),
+             "Devices": devices(binary)}
+    wrong = []
+    for title, names in there.items():
+        for name in sorted(names | set(tables[title])):
+            state = "yes" if name in names else "later"
+            said = tables[title].get(name)
+            if said != state:
+                wrong.append(f"{title}: '{name}' is {state}, the page says {said or 'nothing'}")
+    if "--update" in sys.argv:
+        update(path, doc, there)
+        return
+    print("\n".join(wrong))
+    sys.exit(f"{len(wrong)} rows are wrong; see tests/tree/compatibility.py --update" if wrong else 0)
+
+
+def update(path, doc, there):
+    lines, title, rows = [], None, None
+    notes = {match.group(1): match.group(3) for match in map(ROW.match, doc.splitlines()) if match}
+    for line in doc.splitlines() + ["## "]:
+        if line.startswith("## ") and rows is not None:
+            names = there[title]
+            for name in sorted(names | rows, key=str.lower):
+                lines.append(f"| `{name}` | {'yes' if name in names else 'later'} |{notes.get(name, ' |')}")
+            lines.append("")
+            rows = None
+        if line.startswith("## ") and line[3:] in there:
+            title, rows = line[3:], set()
+        match = ROW.match(line)
+        if rows is not None and match:
+            rows.add(match.group(1))
+        elif not (rows is not None and not line and lines and lines[-1].startswith("|")):
+            lines.append(line)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines[:-1]).rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
