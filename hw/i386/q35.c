@@ -4,6 +4,7 @@
 #include "hw/i386/q35-machine.h"
 #include "target/i386/cpu.h"
 
+#define HPET_ROUTES     "0xff0104"              /* inputs 2, 8 and 16 to 23 */
 #define LOW_LIMIT_SMALL UINT64_C(0xb0000000)    /* all RAM below ECAM, when it fits there */
 #define LOW_LIMIT_LARGE UINT64_C(0x80000000)
 
@@ -60,7 +61,8 @@ static bool q35_build(RhMachine *machine, GError **err)
            make_chipset(q35, err) &&
            (boots_directly(machine) ||
             rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
-           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_cpus(machine, err);
+           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_hpet(pc, HPET_ROUTES, err) &&
+           rh_pc_make_legacy(pc, err) && rh_pc_make_cpus(machine, err);
 }
 
 static bool q35_finish(RhMachine *machine, GError **err)
