@@ -1,6 +1,7 @@
 /*
  * pc-q35-7.2 - the board with the Q35 chipset: PCI Express, ICH9
  */
+#include "hw/i386/pc-acpi.h"
 #include "hw/i386/q35-machine.h"
 #include "target/i386/cpu.h"
 
@@ -67,8 +68,17 @@ static bool q35_build(RhMachine *machine, GError **err)
 
 static bool q35_finish(RhMachine *machine, GError **err)
 {
-    return rh_pc_describe((RhPcMachine *)machine, err) &&
-           (!boots_directly(machine) || rh_q35_boot_set_up((Q35Machine *)machine, err));
+    RhPcMachine *pc = (RhPcMachine *)machine;
+    g_autoptr(RhAcpi) acpi = NULL;
+
+    if (!rh_pc_describe(pc, err)) {
+        return false;
+    }
+    if (boots_directly(machine)) {
+        return rh_q35_boot_set_up((Q35Machine *)machine, err);
+    }
+    acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new((Q35Machine *)machine, true) : NULL;
+    return !acpi || rh_pc_acpi_publish(pc, acpi, err);
 }
 
 static void q35_fini(RhObject *obj)
