@@ -87,6 +87,7 @@ static RhAcpi *build_acpi(Microvm *mvm)
     RhAcpi *acpi;
 
     rh_pc_acpi_madt(&mvm->parent, &config.madt);
+    config.madt.nr_overrides = 1;           /* the timer alone: nothing here is level-triggered below input 16 */
     rh_pc_acpi_isa(&mvm->parent, devices);
     for (unsigned i = 0; i < NR_TRANSPORTS; i++) {
         char *name = devices->names[devices->nr];
