@@ -104,7 +104,7 @@ static void set_pirq(void *opaque, unsigned pirq, int level)
     settle_pirq(lpc, pirq);
 }
 
-/* Devices 25 to 31 have a route register each; the others go round through E to H. */
+/* Devices 25 to 31 have a route register each; the others go round through E to H, slot 30 straight there. */
 static unsigned map_pirq(void *opaque, uint8_t devfn, unsigned pin)
 {
     static const uint16_t route_at[] = {
@@ -113,8 +113,11 @@ static unsigned map_pirq(void *opaque, uint8_t devfn, unsigned pin)
     const RhIch9Lpc *lpc = opaque;
     unsigned slot = RH_PCI_SLOT(devfn);
 
-    if (slot < FIRST_ROUTED_SLOT || slot == 30) {
+    if (slot < FIRST_ROUTED_SLOT) {
         return 4 + (slot + pin) % 4;
+    }
+    if (slot == 30) {
+        return 4 + pin;
     }
     return rh_ld16(lpc->regs.rcrb + route_at[slot - FIRST_ROUTED_SLOT]) >> (4 * pin) & 7;
 }

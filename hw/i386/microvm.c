@@ -4,6 +4,8 @@
  */
 #include "hw/core/isa.h"
 #include "hw/i386/direct-boot.h"
+#include "hw/acpi/ged.h"
+#include "hw/i386/pc-acpi.h"
 #include "hw/i386/pc.h"
 #include "hw/virtio/mmio.h"
 #include "target/i386/cpu.h"
@@ -11,6 +13,9 @@
 #define LOW_LIMIT     UINT64_C(0xc0000000)
 #define VIRTIO_BASE   UINT64_C(0xfeb00000)
 #define VIRTIO_STEP   ((unsigned)RH_VIRTIO_MMIO_SIZE)
+#define GED_BASE      0xfea00000u
+#define SLEEP_BASE    0xfea00200u
+enum { GED_IRQ = 9 };
 enum { NR_TRANSPORTS = 8, VIRTIO_IRQ_ACPI = 16, VIRTIO_IRQ_ISA = 5 };
 
 typedef struct Microvm {
@@ -22,12 +27,13 @@ typedef struct Microvm {
     RhIsaBus *isa;
     unsigned virtio_irq;
     RhVirtioMmio *transports[NR_TRANSPORTS];
+    RhAcpiGed *ged;             /* NULL: no ACPI */
     RhDirectBoot *boot;
 } Microvm;
 
 static bool has_acpi(const Microvm *mvm)
 {
-    return mvm->parent.acpi == RH_ON;
+    return mvm->parent.acpi != RH_OFF;
 }
 
 static void set_irq(void *opaque, unsigned irq, int level)
@@ -55,6 +61,50 @@ static bool make_transports(Microvm *mvm, GError **err)
     return true;
 }
 
+static bool make_ged(Microvm *mvm, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&mvm->parent.parent);
+
+    if (!has_acpi(mvm)) {
+        return true;
+    }
+    mvm->ged = (RhAcpiGed *)rh_device_create(vm, NULL, NULL, RH_TYPE_ACPI_GED, NULL, NULL, err);
+    if (!mvm->ged) {
+        return false;
+    }
+    rh_region_add(rh_space_root(vm->memory), GED_BASE, &mvm->ged->selector);
+    rh_region_add(rh_space_root(vm->memory), SLEEP_BASE, &mvm->ged->sleep);
+    rh_line_connect_fn(&mvm->ged->irq, set_irq, &mvm->parent.irqs, GED_IRQ);
+    return true;
+}
+
+static RhAcpi *build_acpi(Microvm *mvm)
+{
+    g_autofree RhPcAcpiDevices *devices = g_new0(RhPcAcpiDevices, 1);
+    RhAcpiMicrovmConfig config = {
+        .ged_base = GED_BASE, .ged_gsi = GED_IRQ, .sleep_base = SLEEP_BASE, .reset_value = RH_GED_RESET_VALUE,
+    };
+    RhAcpi *acpi;
+
+    rh_pc_acpi_madt(&mvm->parent, &config.madt);
+    config.madt.nr_overrides = 1;           /* the timer alone: nothing here is level-triggered below input 16 */
+    rh_pc_acpi_isa(&mvm->parent, devices);
+    for (unsigned i = 0; i < NR_TRANSPORTS; i++) {
+        char *name = devices->names[devices->nr];
+
+        if (((RhBus *)mvm->transports[i]->bus)->devices->len) {
+            g_snprintf(name, sizeof(devices->names[0]), "VR%02u", i);
+            devices->rows[devices->nr++] = (RhAcpiDevice)RH_ACPI_VIRTIO_MMIO(
+                (int)i, name, (uint32_t)(VIRTIO_BASE + i * VIRTIO_STEP), VIRTIO_STEP, mvm->virtio_irq + i);
+        }
+    }
+    config.devices = devices->rows;
+    config.nr_devices = devices->nr;
+    acpi = rh_acpi_build_microvm(&config);
+    g_free((void *)config.madt.cpus);
+    return acpi;
+}
+
 static bool microvm_build(RhMachine *machine, GError **err)
 {
     Microvm *mvm = (Microvm *)machine;
@@ -71,7 +121,7 @@ static bool microvm_build(RhMachine *machine, GError **err)
         }
     }
     return rh_pc_make_chips(pc, mvm->isa, mvm->rtc == RH_ON, err) && rh_pc_make_cpus(machine, err) &&
-           make_transports(mvm, err);
+           make_transports(mvm, err) && make_ged(mvm, err);
 }
 
 /* Where nothing else tells a guest of the transports, its command line does: those that have a device. */
@@ -96,32 +146,44 @@ static void place(RhNotifier *notifier, void *data)
     rh_direct_boot_reset(mvm->boot, rh_machine_vm(&mvm->parent.parent));
 }
 
-static bool microvm_finish(RhMachine *machine, GError **err)
+static bool boot_directly(Microvm *mvm, RhAcpi *acpi, GError **err)
 {
-    Microvm *mvm = (Microvm *)machine;
     RhPcMachine *pc = &mvm->parent;
-    g_autofree char *line = NULL;
+    RhMachine *machine = &pc->parent;
+    g_autofree char *line = command_line(mvm);
     RhE820Entry map[RH_PC_MAX_RANGES];
     RhDirectBootRequest request = {
-        .kernel = machine->kernel, .initrd = machine->initrd, .map = map,
-        .nr_map = rh_pc_memory_map(pc, 0, 0, map),
+        .kernel = machine->kernel, .initrd = machine->initrd, .cmdline = line, .map = map,
     };
 
-    if (!rh_pc_describe(pc, err)) {
-        return false;
+    if (acpi) {
+        request.rsdp = rh_pc_acpi_place(pc, acpi);
     }
-    if (!machine->kernel || machine->firmware) {
-        return true;
-    }
-    line = command_line(mvm);
-    request.cmdline = line;
+    request.nr_map = rh_pc_memory_map(pc, 0, 0, map);
     mvm->boot = rh_direct_boot_new(&request, err);
     if (!mvm->boot) {
         return false;
     }
+    if (acpi) {
+        rh_pc_acpi_add_to(mvm->boot, acpi);
+    }
     pc->reset.fn = place;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
     return true;
+}
+
+static bool microvm_finish(RhMachine *machine, GError **err)
+{
+    Microvm *mvm = (Microvm *)machine;
+    g_autoptr(RhAcpi) acpi = has_acpi(mvm) ? build_acpi(mvm) : NULL;
+
+    if (!rh_pc_describe(&mvm->parent, err)) {
+        return false;
+    }
+    if (machine->kernel && !machine->firmware) {
+        return boot_directly(mvm, acpi, err);
+    }
+    return !acpi || rh_pc_acpi_publish(&mvm->parent, acpi, err);
 }
 
 static void microvm_fini(RhObject *obj)

@@ -50,6 +50,7 @@ static bool make_pit(RhPcMachine *pc, GError **err)
     RhVm *vm = rh_machine_vm(&pc->parent);
     RhDevice *pit;
 
+    pc->timer = NULL;
     if (pc->pit == RH_OFF || (vm->accel && vm->accel->irqchip == RH_IRQCHIP_ON)) {
         return true;
     }
@@ -57,7 +58,40 @@ static bool make_pit(RhPcMachine *pc, GError **err)
     if (!pit) {
         return false;
     }
+    pc->timer = pit;
     return rh_isa_claim_irq(pit, 0, rh_device_find_line(pit, NULL, 0), err);
+}
+
+/* Devices of every desktop PC. Each line: type, and whether this machine has it. */
+bool rh_pc_make_legacy(RhPcMachine *pc, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+    RhDevice *speaker = rh_device_new(vm, "isa-pcspk", err);
+
+    if (!speaker || !rh_device_own(speaker, NULL, NULL, err) ||
+        (pc->timer && !rh_object_set_link(&speaker->obj, "pit", &pc->timer->obj, err)) ||
+        !rh_device_realize(speaker, &pc->isa->parent, err)) {
+        return false;
+    }
+    if (!rh_device_create(vm, NULL, NULL, "port92", &pc->isa->parent, NULL, err)) {
+        return false;
+    }
+    return !pc->has_i8042 || rh_device_create(vm, NULL, NULL, "i8042", &pc->isa->parent, NULL, err);
+}
+
+bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
+{
+    const char *const props[] = { "hpet-intcap", routes, NULL };
+    RhDevice *hpet;
+
+    if (!pc->has_hpet) {
+        return true;
+    }
+    hpet = rh_device_create(rh_machine_vm(&pc->parent), NULL, NULL, "hpet", NULL, props, err);
+    for (unsigned gsi = 0; hpet && gsi < RH_PC_NR_GSIS; gsi++) {
+        rh_line_connect_fn(rh_device_find_line(hpet, NULL, gsi), rh_pc_set_gsi, &pc->irqs, gsi);
+    }
+    return hpet != NULL;
 }
 
 bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err)

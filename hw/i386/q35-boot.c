@@ -1,6 +1,7 @@
 /*
  * Direct boot on the q35: what firmware would program into the chipset, and PCI resources, then the kernel.
  */
+#include "hw/i386/pc-acpi.h"
 #include "hw/i386/q35-machine.h"
 #include "hw/pci/assign.h"
 
@@ -84,6 +85,7 @@ static void q35_boot_reset(RhNotifier *notifier, void *data)
     rh_pci_assign(bus, &resources);
     rh_map_end(vm);
     program_elcr(vm);
+    rh_ich9_pm_set_acpi(&q35->lpc->pm, true);       /* the tables name no port to ask for it */
     rh_direct_boot_reset(q35->boot, vm);
 }
 
@@ -92,14 +94,21 @@ bool rh_q35_boot_set_up(Q35Machine *q35, GError **err)
     RhPcMachine *pc = &q35->parent;
     RhMachine *machine = &pc->parent;
     RhE820Entry map[RH_PC_MAX_RANGES + 1];
+    g_autoptr(RhAcpi) acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new(q35, false) : NULL;
     RhDirectBootRequest request = {
         .kernel = machine->kernel, .initrd = machine->initrd, .cmdline = machine->append, .map = map,
-        .nr_map = rh_pc_memory_map(pc, RH_Q35_ECAM_BASE, RH_Q35_ECAM_SIZE, map),
     };
 
+    if (acpi) {
+        request.rsdp = rh_pc_acpi_place(pc, acpi);
+    }
+    request.nr_map = rh_pc_memory_map(pc, RH_Q35_ECAM_BASE, RH_Q35_ECAM_SIZE, map);
     q35->boot = rh_direct_boot_new(&request, err);
     if (!q35->boot) {
         return false;
+    }
+    if (acpi) {
+        rh_pc_acpi_add_to(q35->boot, acpi);
     }
     pc->reset.fn = q35_boot_reset;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);

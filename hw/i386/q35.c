@@ -1,9 +1,11 @@
 /*
  * pc-q35-7.2 - the board with the Q35 chipset: PCI Express, ICH9
  */
+#include "hw/i386/pc-acpi.h"
 #include "hw/i386/q35-machine.h"
 #include "target/i386/cpu.h"
 
+#define HPET_ROUTES     "0xff0104"              /* inputs 2, 8 and 16 to 23 */
 #define LOW_LIMIT_SMALL UINT64_C(0xb0000000)    /* all RAM below ECAM, when it fits there */
 #define LOW_LIMIT_LARGE UINT64_C(0x80000000)
 
@@ -60,13 +62,23 @@ static bool q35_build(RhMachine *machine, GError **err)
            make_chipset(q35, err) &&
            (boots_directly(machine) ||
             rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
-           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_cpus(machine, err);
+           rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_hpet(pc, HPET_ROUTES, err) &&
+           rh_pc_make_legacy(pc, err) && rh_pc_make_cpus(machine, err);
 }
 
 static bool q35_finish(RhMachine *machine, GError **err)
 {
-    return rh_pc_describe((RhPcMachine *)machine, err) &&
-           (!boots_directly(machine) || rh_q35_boot_set_up((Q35Machine *)machine, err));
+    RhPcMachine *pc = (RhPcMachine *)machine;
+    g_autoptr(RhAcpi) acpi = NULL;
+
+    if (!rh_pc_describe(pc, err)) {
+        return false;
+    }
+    if (boots_directly(machine)) {
+        return rh_q35_boot_set_up((Q35Machine *)machine, err);
+    }
+    acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new((Q35Machine *)machine, true) : NULL;
+    return !acpi || rh_pc_acpi_publish(pc, acpi, err);
 }
 
 static void q35_fini(RhObject *obj)

@@ -47,6 +47,7 @@ typedef struct RhPcMachine {
     RhPcFirmware firmware;
     RhPcIrqs irqs;
     RhDevice *rtc;
+    RhDevice *timer;            /* our own PIT; NULL: none, or the accelerator's */
     RhFwCfg *fw_cfg;
     RhIsaBus *isa;
     RhNotifier reset;           /* places images and CPUs after each reset */
@@ -70,6 +71,10 @@ bool rh_pc_make_cpus(RhMachine *machine, GError **err);
  * @isa takes those that sit there
  */
 bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err);
+/** rh_pc_make_legacy - speaker, port 92, keyboard controller */
+bool rh_pc_make_legacy(RhPcMachine *pc, GError **err);
+/** rh_pc_make_hpet - unless hpet=off; @routes: interrupt inputs it may be routed to, as a number, bit by bit */
+bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err);
 /** rh_pc_describe - what firmware reads: CMOS memory sizes, fw_cfg items; all devices exist by now */
 bool rh_pc_describe(RhPcMachine *pc, GError **err);
 enum { RH_PC_MAX_RANGES = 16, RH_PC_TABLES_LOW = 0xe0000 };

@@ -1,0 +1,140 @@
+/*
+ * ACPI tables of PC boards: filled in from the machine's devices, and handed to firmware or to the kernel.
+ */
+#include "hw/i386/pc-acpi.h"
+#include "hw/intc/ioapic.h"
+#include "target/i386/topology.h"
+
+static const RhMadtIoapic ioapic_row = { .id = 0, .address = RH_IOAPIC_BASE, .gsi_base = 0 };
+/* The timer is on input 2; the interrupts that PCI shares are level-triggered. */
+static const RhMadtOverride overrides[] = {
+    { 0, 2, RH_MADT_BUS_DEFAULT },    { 5, 5, RH_MADT_LEVEL_HIGH },   { 9, 9, RH_MADT_LEVEL_HIGH },
+    { 10, 10, RH_MADT_LEVEL_HIGH },   { 11, 11, RH_MADT_LEVEL_HIGH },
+};
+
+void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret)
+{
+    const RhSmp *smp = &pc->parent.smp;
+    RhMadtCpu *cpus = g_new0(RhMadtCpu, smp->max_cpus);
+
+    for (unsigned i = 0; i < smp->max_cpus; i++) {
+        cpus[i] = (RhMadtCpu){
+            .apic_id = rh_apic_id(&smp->topo, rh_topology_ids(&smp->topo, i)),
+            .uid = i,
+            .is_present = i < smp->cpus,
+        };
+    }
+    *ret = (RhAcpiMadt){
+        .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = &ioapic_row, .nr_ioapics = 1, .overrides = overrides,
+        .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
+    };
+}
+
+static bool get_number(RhDevice *dev, const char *prop, uint64_t *ret)
+{
+    json_object *value = NULL;
+
+    if (!rh_object_get(&dev->obj, prop, &value, NULL)) {
+        return false;
+    }
+    *ret = json_object_get_uint64(value);
+    json_object_put(value);
+    return true;
+}
+
+static void add_row(RhPcAcpiDevices *devices, RhAcpiDevice row)
+{
+    if (devices->nr < RH_PC_MAX_ACPI_DEVICES) {
+        devices->rows[devices->nr++] = row;
+    }
+}
+
+static void add_serial(RhPcAcpiDevices *devices, RhDevice *dev)
+{
+    uint64_t index, base, irq;
+    char *name = devices->names[devices->nr % RH_PC_MAX_ACPI_DEVICES];
+
+    if (get_number(dev, "index", &index) && get_number(dev, "iobase", &base) && get_number(dev, "irq", &irq) &&
+        index < 9) {
+        g_snprintf(name, sizeof(devices->names[0]), "COM%u", (unsigned)index + 1);
+        add_row(devices, (RhAcpiDevice)RH_ACPI_SERIAL((int)index, name, (uint16_t)base, (uint8_t)irq));
+    }
+}
+
+static void add_isa_device(RhPcAcpiDevices *devices, RhDevice *dev)
+{
+    const char *type = dev->obj.type->name;
+    uint64_t port;
+
+    if (g_str_equal(type, "isa-serial")) {
+        add_serial(devices, dev);
+    } else if (g_str_equal(type, "mc146818rtc")) {
+        add_row(devices, (RhAcpiDevice)RH_ACPI_RTC);
+    } else if (g_str_equal(type, "i8042")) {
+        add_row(devices, (RhAcpiDevice)RH_ACPI_KBD);
+        add_row(devices, (RhAcpiDevice)RH_ACPI_MOUSE);
+    } else if (g_str_equal(type, "pvpanic") && get_number(dev, "ioport", &port)) {
+        add_row(devices, (RhAcpiDevice)RH_ACPI_PVPANIC((uint16_t)port));
+    }
+}
+
+void rh_pc_acpi_isa(const RhPcMachine *pc, RhPcAcpiDevices *devices)
+{
+    for (guint i = 0; pc->isa && i < pc->isa->parent.devices->len; i++) {
+        add_isa_device(devices, pc->isa->parent.devices->pdata[i]);
+    }
+    if (pc->fw_cfg) {
+        add_row(devices, (RhAcpiDevice)RH_ACPI_FW_CFG);
+    }
+}
+
+/* --- handing over --- */
+
+uint64_t rh_pc_acpi_room(const RhAcpi *acpi)
+{
+    const GPtrArray *files = rh_acpi_files(acpi);
+    uint64_t size = 0;
+
+    for (guint i = 0; i < files->len; i++) {
+        const RhAcpiFile *file = files->pdata[i];
+
+        if (file->zone == RH_ACPI_ZONE_HIGH) {
+            size = rh_align_up(size, file->align) + file->data->len;
+        }
+    }
+    return rh_align_up(size, 0x10000);
+}
+
+uint64_t rh_pc_acpi_place(RhPcMachine *pc, RhAcpi *acpi)
+{
+    uint64_t end;
+
+    pc->tables_size = rh_pc_acpi_room(acpi);
+    return rh_acpi_place(acpi, pc->below_4g - pc->tables_size, RH_PC_TABLES_LOW, &end);
+}
+
+void rh_pc_acpi_add_to(RhDirectBoot *boot, const RhAcpi *acpi)
+{
+    const GPtrArray *files = rh_acpi_files(acpi);
+
+    for (guint i = 0; i < files->len; i++) {
+        const RhAcpiFile *file = files->pdata[i];
+
+        rh_direct_boot_add(boot, file->placed_at, file->data->data, file->data->len);
+    }
+}
+
+bool rh_pc_acpi_publish(RhPcMachine *pc, const RhAcpi *acpi, GError **err)
+{
+    const GPtrArray *files = rh_acpi_files(acpi);
+    g_autoptr(GByteArray) script = rh_acpi_loader(acpi);
+
+    for (guint i = 0; i < files->len; i++) {
+        const RhAcpiFile *file = files->pdata[i];
+
+        if (!rh_fw_cfg_set_file(pc->fw_cfg, file->name, file->data->data, file->data->len, err)) {
+            return false;
+        }
+    }
+    return rh_fw_cfg_set_file(pc->fw_cfg, RH_ACPI_FILE_LOADER, script->data, script->len, err);
+}
