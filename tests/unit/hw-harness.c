@@ -19,6 +19,8 @@ void harness_begin(Harness *h)
     h->vm = rh_vm_new(&err);
     g_assert_no_error(err);
     rh_clock_set_manual(h->vm->clock);
+    rh_clock_set_running(h->vm->clock, true);
+    rh_clock_step_to(h->vm->clock, INT64_C(1000000000));    /* every test begins at the same time */
     rh_lock(&h->vm->lock);
     g_assert_nonnull(rh_machine_new(h->vm, rh_machine_find_type("none", NULL), &err));
     h->isa = rh_isa_bus_new(h->vm, NULL, NULL, set_irq, h, RH_ISA_NR_IRQS);
