@@ -168,6 +168,14 @@ static size_t alignment(const RhFieldTable *table)
     return widest;
 }
 
+/* The end of a struct is padded to its alignment. */
+static void cover_tail(uint8_t *covered, size_t size, size_t align)
+{
+    for (size_t at = size; at > 0 && at + align > size + 1 && !covered[at - 1]; at--) {
+        covered[at - 1] = 1;
+    }
+}
+
 static void cover(const RhFieldTable *table, size_t base, uint8_t *covered)
 {
     for (size_t f = 0; f < table->nr; f++) {
@@ -179,6 +187,7 @@ static void cover(const RhFieldTable *table, size_t base, uint8_t *covered)
             if (field->fields.nr) {
                 cover(&field->fields, at, covered);
                 covered[at] = (uint8_t)alignment(&field->fields);
+                cover_tail(covered + at, field->size, alignment(&field->fields));
             } else {
                 memset(covered + at, field->is_bytes ? 1 : (int)field->size, field->size);
             }
