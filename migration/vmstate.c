@@ -154,6 +154,28 @@ bool rh_state_load(const RhState *state, void *instance, const uint8_t *data, si
     return true;
 }
 
+/* Alignment of the struct that @table describes: that of its widest number. */
+static size_t alignment(const RhFieldTable *table)
+{
+    size_t widest = 1;
+
+    for (size_t f = 0; f < table->nr; f++) {
+        const RhField *field = &table->rows[f];
+        size_t own = field->fields.nr ? alignment(&field->fields) : field->is_bytes ? 1 : field->size;
+
+        widest = MAX(widest, own);
+    }
+    return widest;
+}
+
+/* The end of a struct is padded to its alignment. */
+static void cover_tail(uint8_t *covered, size_t size, size_t align)
+{
+    for (size_t at = size; at > 0 && at + align > size + 1 && !covered[at - 1]; at--) {
+        covered[at - 1] = 1;
+    }
+}
+
 static void cover(const RhFieldTable *table, size_t base, uint8_t *covered)
 {
     for (size_t f = 0; f < table->nr; f++) {
@@ -164,6 +186,8 @@ static void cover(const RhFieldTable *table, size_t base, uint8_t *covered)
 
             if (field->fields.nr) {
                 cover(&field->fields, at, covered);
+                covered[at] = (uint8_t)alignment(&field->fields);
+                cover_tail(covered + at, field->size, alignment(&field->fields));
             } else {
                 memset(covered + at, field->is_bytes ? 1 : (int)field->size, field->size);
             }

@@ -209,7 +209,9 @@ static bool q35_host_realize(RhDevice *d, GError **err)
     RhQ35Host *host = (RhQ35Host *)d;
     RhVm *vm = rh_device_vm(d);
 
-    g_assert(host->ram);
+    if (!host->ram) {
+        return rh_fail(err, "Device '%s' is a part of a machine that has RAM", d->obj.type->name);
+    }
     rh_region_init_container(&host->pci_memory, vm, "pci", UINT64_MAX);
     rh_region_add_over(rh_space_root(vm->memory), 0, &host->pci_memory, -1);
     host->parent.bus = rh_pci_bus_new_root(vm, RH_TYPE_PCIE_BUS, d, "pcie.0", 0, &host->pci_memory,
