@@ -37,7 +37,7 @@ static void init_props(RhObject *obj, const RhType *level)
     for (size_t i = 0; i < level->props.nr; i++) {
         const RhProp *prop = &level->props.rows[i];
 
-        if (prop->kind->init && (prop->def || prop->def_str)) {
+        if (prop->kind->init && !prop->is_elsewhere && (prop->def || prop->def_str)) {
             prop->kind->init(obj, prop);
         }
     }
@@ -102,7 +102,7 @@ static void object_free(RhObject *obj)
         for (size_t p = levels[i]->props.nr; p-- > 0;) {
             const RhProp *prop = &levels[i]->props.rows[p];
 
-            if (prop->kind->fini) {
+            if (prop->kind->fini && !prop->is_elsewhere) {
                 prop->kind->fini(obj, prop);
             }
         }

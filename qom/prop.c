@@ -71,6 +71,11 @@ bool rh_object_set_link(RhObject *obj, const char *name, RhObject *target, GErro
         return rh_fail(err, "Property '%s.%s' takes a %s, not a %s", obj->type->name, name, prop->target,
                        target->type->name);
     }
+    if (prop->is_elsewhere) {
+        g_autofree char *path = target ? rh_object_path(target) : g_strdup("");
+
+        return rh_object_set_str(obj, name, path ? path : "", err);
+    }
     member = rh_prop_member(obj, prop);
     rh_object_unref(*member);
     *member = target ? rh_object_ref(target) : NULL;

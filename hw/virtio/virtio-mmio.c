@@ -306,7 +306,7 @@ static bool mmio_realize(RhDevice *dev, GError **err)
     g_autofree char *name = g_strdup_printf("virtio-mmio-bus.%u", room->nr_buses++);
 
     mmio->bus = rh_virtio_bus_new(dev, "virtio-mmio-bus", name, &mmio_transport, rh_device_vm(dev)->memory);
-    mmio->bus->is_legacy = mmio->is_legacy;
+    mmio->bus->is_legacy = mmio->bus->has_legacy = mmio->is_legacy;
     mmio->bus->has_modern = !mmio->is_legacy;
     mmio->bus->has_ioeventfd = mmio->has_ioeventfd;
     return true;

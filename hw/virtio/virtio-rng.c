@@ -3,7 +3,7 @@
  * One queue of writable buffers, filled in order as bytes come. At most max-bytes in each period.
  * Spec: virtio 1.2 §5.4.  Lock: machine lock.
  */
-#include "hw/virtio/virtio.h"
+#include "hw/virtio/pci.h"
 #include "softmmu/rng.h"
 #include "util/iov.h"
 
@@ -154,3 +154,5 @@ RH_VIRTIO_DEVICE(VirtioRng,
     .reset       = rng_reset,
     .virtio_id   = VIRTIO_ID_RNG,
     .stop        = rng_stop);
+RH_VIRTIO_PCI(VirtioRng, .name = "virtio-rng", .legacy_id = 0x1005, .class_id = 0x00ff, .vectors = 2);
+RH_TYPE_ALIAS(virtio_rng, "virtio-rng", "virtio-rng-pci");

@@ -282,6 +282,7 @@ static bool virtio_check(RhDevice *dev, GError **err)
     const RhVirtioState *saved = &vdev->saved;
     bool is_packed = saved->features & RH_VIRTIO_BIT(RH_VIRTIO_F_RING_PACKED);
 
+    vdev->bus->is_legacy = vdev->bus->has_legacy && !(saved->features & RH_VIRTIO_BIT(RH_VIRTIO_F_VERSION_1));
     if (saved->nr_queues != vdev->nr_queues) {
         return rh_fail(err, "State has %u queues, the device %u", saved->nr_queues, vdev->nr_queues);
     }
@@ -340,6 +341,8 @@ static const RhProp virtio_props[] = {
     RH_PROP("packed", RhVirtioDevice, has_packed, .doc = "offer packed rings"),
     RH_PROP("queue_reset", RhVirtioDevice, has_queue_reset, .def = true, .doc = "offer reset of single queues"),
 };
+
+const RhPropTable rh_virtio_common_props = RH_TABLE(virtio_props);
 
 static const RhDeviceType virtio_device_type = {
     .name = RH_TYPE_VIRTIO_DEVICE,

@@ -161,6 +161,7 @@ struct RhProp {
     const char *target;         /* link: type or interface that the target must have */
     bool is_runtime;            /* may be set after realize/complete */
     bool is_readonly;           /* by users; the program sets the member */
+    bool is_elsewhere;          /* the value is another object's: .set and .get reach it, there is no member here */
     bool is_hidden;             /* works, but is not shown in help ("x-" and compatibility knobs) */
     /* For what tables cannot say: replaces the kind's set / get, or runs after a successful set. */
     bool (*set)(RhObject *obj, const RhProp *prop, json_object *value, GError **err);

@@ -168,9 +168,13 @@ struct RhVirtioBus {
     RhVirtioDevice *vdev;           /* NULL: none plugged */
     RhSpace *dma;                   /* where the device's rings and buffers are */
     bool is_legacy;                 /* the driver talks to us the pre-1.0 way */
+    bool has_legacy;                /* it may */
     bool has_modern;                /* VERSION_1 can be offered */
     bool has_ioeventfd;             /* doorbells may be eventfds */
 };
+
+/** The properties that all virtio devices have, for proxies that show them as their own */
+extern const RhPropTable rh_virtio_common_props;
 
 /** rh_virtio_bus_new - for the transport's realize: a bus of @type_name (a "virtio-bus") named @name */
 RhVirtioBus *rh_virtio_bus_new(RhDevice *owner, const char *type_name, const char *name, const RhVirtioTransport *ops,
