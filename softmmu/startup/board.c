@@ -42,6 +42,17 @@ static void add_plain(AccelList *list, const char *names)
     }
 }
 
+/* "-machine kernel-irqchip=" is the accelerator's property under an older name. */
+static void hand_irqchip_on(RhVm *vm, json_object *machine)
+{
+    const char *kind = machine ? rh_json_text(machine, "kernel_irqchip") : NULL;
+
+    kind = kind || !machine ? kind : rh_json_text(machine, "kernel-irqchip");
+    if (kind) {
+        rh_vm_add_global(vm, RH_ACCEL_NAME("kvm"), "kernel-irqchip", kind, false);
+    }
+}
+
 static bool open_accel(RhStartup *startup, json_object *machine, bool needs_cpus, GError **err)
 {
     AccelList list = { g_ptr_array_new_with_free_func(g_free), g_ptr_array_new() };
@@ -49,6 +60,7 @@ static bool open_accel(RhStartup *startup, json_object *machine, bool needs_cpus
     g_autoptr(GError) reason = NULL;
     bool good;
 
+    hand_irqchip_on(startup->vm, machine);
     if (!rh_args_each(startup->args, "accel", add_accel, &list, err)) {
         return false;
     }
@@ -220,7 +232,8 @@ static bool set_props(RhMachine *machine, json_object *props, GError **err)
 {
     json_object_object_foreach(props, key, value)
     {
-        bool is_ours = g_str_equal(key, "type") || g_str_equal(key, "accel");
+        bool is_ours = g_str_equal(key, "type") || g_str_equal(key, "accel") || g_str_equal(key, "kernel_irqchip") ||
+                       g_str_equal(key, "kernel-irqchip");
         g_autofree char *dashed = g_strdelimit(g_strdup(key), "_", '-');
         const char *name = rh_type_find_prop(machine->obj.type, key) ? key : dashed;
 
