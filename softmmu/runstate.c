@@ -40,10 +40,9 @@ void rh_vm_set_set_up(RhVm *vm)
 
 static void set_accel_clock(RhVm *vm, bool is_running)
 {
-    const RhAccelType *accel = rh_accel_type(vm->accel);
-
-    if (accel->set_clock_running) {
-        accel->set_clock_running(vm->accel, is_running);
+    /* A machine without CPUs may have no accelerator. */
+    if (vm->accel && rh_accel_type(vm->accel)->set_clock_running) {
+        rh_accel_type(vm->accel)->set_clock_running(vm->accel, is_running);
     }
 }
 
