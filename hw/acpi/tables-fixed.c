@@ -306,7 +306,7 @@ void rh_acpi_add_vmgenid(RhAcpi *acpi, uint64_t guest_addr, unsigned gpe)
     size_t addr_at = rh_aml_name_dword(&a, "VGIA", (uint32_t)guest_addr);
     rh_aml_scope_begin(&a, "\\_SB");
     rh_aml_device_begin(&a, "VGEN");
-    rh_aml_name_string(&a, "_HID", "QEMUVGID"); /* drivers match the _CID; tools know this one */
+    rh_aml_name_string(&a, "_HID", "RHEA0001"); /* drivers go by the _CID */
     rh_aml_name_string(&a, "_CID", "VM_Gen_Counter");
     rh_aml_name_string(&a, "_DDN", "VM_Gen_Counter");
     vmgenid_addr_method(&a);
