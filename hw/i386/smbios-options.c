@@ -257,7 +257,7 @@ static bool add_file(RhSmbios *s, const char *path, GError **err)
 {
     g_autofree char *text = NULL;
     gsize len;
-    size_t used;
+    size_t used = 0;
 
     if (!g_file_get_contents(path, &text, &len, err)) {
         g_prefix_error(err, "-smbios file=: ");
