@@ -1,6 +1,7 @@
 /*
  * What devices stand on: character devices, objects, block nodes; and the monitors.
  */
+#include "accel/qtest.h"
 #include "block/options.h"
 #include "chardev/open.h"
 #include "monitor/monitor.h"
@@ -62,11 +63,20 @@ static bool add_hmp(const RhArg *arg, void *opaque, GError **err)
     return rh_monitor_open_hmp(opaque, arg->text, err);
 }
 
+static bool add_qtest(const RhArg *arg, void *opaque, GError **err)
+{
+    RhStartup *startup = opaque;
+    RhChardev *chr = rh_char_open_spec(startup->vm, "qtest", arg->text, false, err);
+
+    return chr && rh_qtest_start(startup->vm, chr, rh_args_text(startup->args, "qtest-log"), err);
+}
+
 bool rh_startup_monitors(RhStartup *startup, GError **err)
 {
     rh_monitor_init(startup->vm);
     return rh_args_each(startup->args, "qmp", add_qmp, startup->vm, err) &&
            rh_args_each(startup->args, "qmp-pretty", add_qmp, startup->vm, err) &&
            rh_args_each(startup->args, "monitor", add_hmp, startup->vm, err) &&
-           rh_args_each(startup->args, "mon", add_mon, startup->vm, err);
+           rh_args_each(startup->args, "mon", add_mon, startup->vm, err) &&
+           rh_args_each(startup->args, "qtest", add_qtest, startup, err);
 }
