@@ -324,6 +324,29 @@ static void test_save_load(Fixture *f, gconstpointer data)
     g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0x010000ed);
 }
 
+static void test_query(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    json_object *roots, *devices, *port, *value;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'id': 'e', 'bus': 'rp'}", &error));
+    config_write(f, 0, 2 << 3, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
+    roots = rh_pci_query(f->vm);
+    g_assert_cmpuint(json_object_array_length(roots), ==, 1);
+    devices = json_object_object_get(json_object_array_get_idx(roots, 0), "devices");
+    g_assert_cmpuint(json_object_array_length(devices), ==, 3);
+    port = json_object_array_get_idx(devices, 1);
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
+    value = json_object_object_get(json_object_object_get(port, "pci_bridge"), "devices");
+    g_assert_cmpuint(json_object_array_length(value), ==, 1);
+    json_object_put(roots);
+    rh_pci_dump(f->vm, text);
+    g_assert_nonnull(strstr(text->str, "  Bus  1, device   0, function 0:\n    Class 0255: PCI device 1234:11e8\n"));
+    g_assert_nonnull(strstr(text->str, "      id \"rp\"\n"));
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -355,6 +378,7 @@ int main(int argc, char **argv)
         { "/pci/addresses", test_addresses },   { "/pci/pins", test_pins },
         { "/pci/msi", test_msi },               { "/pci/msix", test_msix },
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
+        { "/pci/query", test_query },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
     };
 
