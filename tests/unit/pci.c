@@ -2,6 +2,7 @@
  * The PCI core on a q35 without vCPUs: configuration masks, base address registers, windows of bridges, messages,
  * pins, slots. Accesses go the way a guest's do: ports 0xcf8/0xcfc and memory.
  */
+#include "hw/core/bootorder.h"
 #include "hw/core/machine.h"
 #include "hw/core/reset.h"
 #include "hw/i386/q35.h"
@@ -324,6 +325,29 @@ static void test_save_load(Fixture *f, gconstpointer data)
     g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0x010000ed);
 }
 
+static void test_boot_order(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    RhDevice *port = add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2.1'}", &error);
+    RhDevice *below = add(f, "{'driver': 'edu', 'bus': 'rp'}", &error);
+    RhDevice *beside = add(f, "{'driver': 'edu', 'addr': '5'}", &error);
+    g_autofree char *text = NULL;
+
+    g_assert_null(rh_boot_order_text(f->vm, false));
+    g_assert_true(rh_boot_order_add(port, -1, NULL, NULL));
+    g_assert_true(rh_boot_order_add(below, 7, "/disk@0,0", NULL));
+    g_assert_true(rh_boot_order_add(beside, 2, NULL, NULL));
+    g_assert_false(rh_boot_order_add(beside, 7, NULL, &error));
+    g_assert_cmpstr(error->message, ==, "The bootindex 7 has already been used");
+    text = rh_boot_order_text(f->vm, true);
+    g_assert_cmpstr(text, ==,
+                    "/pci@i0cf8/pci1234,11e8@5\n/pci@i0cf8/pci-bridge@2,1/pci1234,11e8@0/disk@0,0\nHALT");
+    rh_device_unrealize(beside);
+    g_free(text);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/pci-bridge@2,1/pci1234,11e8@0/disk@0,0");
+}
+
 static void test_query(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -378,7 +402,7 @@ int main(int argc, char **argv)
         { "/pci/addresses", test_addresses },   { "/pci/pins", test_pins },
         { "/pci/msi", test_msi },               { "/pci/msix", test_msix },
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
-        { "/pci/query", test_query },
+        { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
     };
 
