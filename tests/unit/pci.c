@@ -242,6 +242,8 @@ static void test_msix(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     const unsigned devfn = 2 << 3;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    size_t pos = 0;
     RhPciDevice *dev = (RhPciDevice *)add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
 
     config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
@@ -258,6 +260,11 @@ static void test_msix(Fixture *f, gconstpointer data)
     g_assert_cmphex(memory_read(f, 0xfe000800, 4), ==, 0);
     g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0x77);
     g_assert_true(rh_pci_notify(dev, 99));                          /* a vector that is not there */
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmphex(memory_read(f, 0xfe000008, 4), ==, 0x77);
+    g_assert_cmphex(memory_read(f, 0xfe00000c, 4), ==, 0);
 }
 
 static void test_bound_event(Fixture *f, gconstpointer data)
