@@ -2,6 +2,7 @@
  * What a PC tells its firmware: CMOS bytes (as IBM's AT and Bochs use them) and fw_cfg items.
  */
 #include "hw/i386/pc.h"
+#include "hw/core/bootorder.h"
 #include "hw/rtc/mc146818.h"
 #include "target/i386/topology.h"
 #include "util/parse.h"
@@ -116,6 +117,14 @@ static bool add_boot(RhPcMachine *pc, GError **err)
             add_number(fw, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, err));
 }
 
+/* Empty when nobody asked: firmware then tries what it finds. */
+static bool add_boot_order(RhPcMachine *pc, GError **err)
+{
+    g_autofree char *text = rh_boot_order_text(rh_machine_vm(&pc->parent), pc->parent.boot.strict);
+
+    return !text || rh_fw_cfg_set_file(pc->fw_cfg, "bootorder", text, strlen(text) + 1, err);
+}
+
 static void add_uuid(RhPcMachine *pc)
 {
     RhUuid uuid;
@@ -142,5 +151,5 @@ bool rh_pc_describe(RhPcMachine *pc, GError **err)
     rh_fw_cfg_add_u16(fw, RH_FW_CFG_NOGRAPHIC, !machine->has_graphics);
     rh_fw_cfg_add_u32(fw, RH_FW_CFG_IRQ0_OVERRIDE, 1);
     add_uuid(pc);
-    return add_e820(pc, err) && add_boot(pc, err);
+    return add_e820(pc, err) && add_boot(pc, err) && add_boot_order(pc, err);
 }

@@ -141,15 +141,6 @@ bool rh_pc_make_cpus(RhMachine *machine, GError **err)
     return true;
 }
 
-RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
-                            const char *const *props, bool is_optional, GError **err)
-{
-    if (is_optional && !rh_type_find(type)) {
-        return NULL;
-    }
-    return rh_device_create(rh_machine_vm(machine), child ? &machine->obj : NULL, child, type, bus, props, err);
-}
-
 /* --- the base type --- */
 
 static bool refuse_text(RhObject *obj, const RhProp *prop, GError **err)

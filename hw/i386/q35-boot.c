@@ -2,6 +2,7 @@
  * Direct boot on the q35: what firmware would program into the chipset, and PCI resources, then the kernel.
  */
 #include "hw/i386/pc-acpi.h"
+#include "hw/i386/pc-smbios.h"
 #include "hw/i386/q35-machine.h"
 #include "hw/pci/assign.h"
 
@@ -95,6 +96,7 @@ bool rh_q35_boot_set_up(Q35Machine *q35, GError **err)
     RhMachine *machine = &pc->parent;
     RhE820Entry map[RH_PC_MAX_RANGES + 1];
     g_autoptr(RhAcpi) acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new(q35, false) : NULL;
+    g_autoptr(RhSmbios) smbios = NULL;
     RhDirectBootRequest request = {
         .kernel = machine->kernel, .initrd = machine->initrd, .cmdline = machine->append, .map = map,
     };
@@ -109,6 +111,10 @@ bool rh_q35_boot_set_up(Q35Machine *q35, GError **err)
     }
     if (acpi) {
         rh_pc_acpi_add_to(q35->boot, acpi);
+    }
+    smbios = rh_pc_smbios_new(pc, false, err);
+    if (!smbios || !rh_pc_smbios_add_to(q35->boot, smbios, err)) {
+        return false;
     }
     pc->reset.fn = q35_boot_reset;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);

@@ -2,6 +2,7 @@
  * pc-q35-7.2 - the board with the Q35 chipset: PCI Express, ICH9
  */
 #include "hw/i386/pc-acpi.h"
+#include "hw/i386/pc-smbios.h"
 #include "hw/i386/q35-machine.h"
 #include "target/i386/cpu.h"
 
@@ -69,6 +70,7 @@ static bool q35_build(RhMachine *machine, GError **err)
 static bool q35_finish(RhMachine *machine, GError **err)
 {
     RhPcMachine *pc = (RhPcMachine *)machine;
+    g_autoptr(RhSmbios) smbios = NULL;
     g_autoptr(RhAcpi) acpi = NULL;
 
     if (!rh_pc_describe(pc, err)) {
@@ -76,6 +78,10 @@ static bool q35_finish(RhMachine *machine, GError **err)
     }
     if (boots_directly(machine)) {
         return rh_q35_boot_set_up((Q35Machine *)machine, err);
+    }
+    smbios = rh_pc_smbios_new(pc, true, err);
+    if (!smbios || !rh_pc_smbios_publish(pc, smbios, err)) {
+        return false;
     }
     acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new((Q35Machine *)machine, true) : NULL;
     return !acpi || rh_pc_acpi_publish(pc, acpi, err);

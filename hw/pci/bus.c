@@ -5,6 +5,7 @@
 #include "hw/pci/private.h"
 
 enum { NR_SLOTS = 32, NR_FUNCTIONS = 8 };
+#define ROOT_STEP "pci@i0cf8/"        /* the host bridge, by its configuration port */
 
 static bool check_functions(RhPciBus *bus, RhPciDevice *dev, GError **err)
 {
@@ -118,7 +119,7 @@ static char *pci_bus_fw_path(RhBus *b, RhDevice *d)
         name = g_strdup_printf("pci%04x,%04x", pci_config16(dev, RH_PCI_VENDOR_ID),
                                pci_config16(dev, RH_PCI_DEVICE_ID));
     }
-    path = g_strdup_printf("%s@%x", name, RH_PCI_SLOT(dev->devfn));
+    path = g_strdup_printf("%s%s@%x", ((RhPciBus *)b)->bridge ? "" : ROOT_STEP, name, RH_PCI_SLOT(dev->devfn));
     if (RH_PCI_FN(dev->devfn)) {
         g_autofree char *slot_only = path;
 

@@ -384,6 +384,8 @@ static const RhProp pci_props[] = {
 static const RhField pci_fields[] = {
     RH_FIELD_BYTES(RhPciState, config),
     RH_FIELD(RhPciState, intx_level, .max = 1),
+    RH_FIELD_BYTES(RhPciState, msix_table),
+    RH_FIELD_BYTES(RhPciState, msix_pending),
 };
 static const RhPciState pci_at_reset = { .intx_level = 0 };
 

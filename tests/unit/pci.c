@@ -2,6 +2,7 @@
  * The PCI core on a q35 without vCPUs: configuration masks, base address registers, windows of bridges, messages,
  * pins, slots. Accesses go the way a guest's do: ports 0xcf8/0xcfc and memory.
  */
+#include "hw/core/bootorder.h"
 #include "hw/core/machine.h"
 #include "hw/core/reset.h"
 #include "hw/i386/q35.h"
@@ -241,6 +242,8 @@ static void test_msix(Fixture *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
     const unsigned devfn = 2 << 3;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    size_t pos = 0;
     RhPciDevice *dev = (RhPciDevice *)add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
 
     config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xfe000000);
@@ -257,6 +260,11 @@ static void test_msix(Fixture *f, gconstpointer data)
     g_assert_cmphex(memory_read(f, 0xfe000800, 4), ==, 0);
     g_assert_cmphex(memory_read(f, 0x200000, 4), ==, 0x77);
     g_assert_true(rh_pci_notify(dev, 99));                          /* a vector that is not there */
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmphex(memory_read(f, 0xfe000008, 4), ==, 0x77);
+    g_assert_cmphex(memory_read(f, 0xfe00000c, 4), ==, 0);
 }
 
 static void test_bound_event(Fixture *f, gconstpointer data)
@@ -324,6 +332,52 @@ static void test_save_load(Fixture *f, gconstpointer data)
     g_assert_cmphex(memory_read(f, 0xfe000000, 4), ==, 0x010000ed);
 }
 
+static void test_boot_order(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    RhDevice *port = add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2.1'}", &error);
+    RhDevice *below = add(f, "{'driver': 'edu', 'bus': 'rp'}", &error);
+    RhDevice *beside = add(f, "{'driver': 'edu', 'addr': '5'}", &error);
+    g_autofree char *text = NULL;
+
+    g_assert_null(rh_boot_order_text(f->vm, false));
+    g_assert_true(rh_boot_order_add(port, -1, NULL, NULL));
+    g_assert_true(rh_boot_order_add(below, 7, "/disk@0,0", NULL));
+    g_assert_true(rh_boot_order_add(beside, 2, NULL, NULL));
+    g_assert_false(rh_boot_order_add(beside, 7, NULL, &error));
+    g_assert_cmpstr(error->message, ==, "The bootindex 7 has already been used");
+    text = rh_boot_order_text(f->vm, true);
+    g_assert_cmpstr(text, ==,
+                    "/pci@i0cf8/pci1234,11e8@5\n/pci@i0cf8/pci-bridge@2,1/pci1234,11e8@0/disk@0,0\nHALT");
+    rh_device_unrealize(beside);
+    g_free(text);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/pci-bridge@2,1/pci1234,11e8@0/disk@0,0");
+}
+
+static void test_query(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    json_object *roots, *devices, *port, *value;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error));
+    g_assert_nonnull(add(f, "{'driver': 'edu', 'id': 'e', 'bus': 'rp'}", &error));
+    config_write(f, 0, 2 << 3, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
+    roots = rh_pci_query(f->vm);
+    g_assert_cmpuint(json_object_array_length(roots), ==, 1);
+    devices = json_object_object_get(json_object_array_get_idx(roots, 0), "devices");
+    g_assert_cmpuint(json_object_array_length(devices), ==, 3);
+    port = json_object_array_get_idx(devices, 1);
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
+    value = json_object_object_get(json_object_object_get(port, "pci_bridge"), "devices");
+    g_assert_cmpuint(json_object_array_length(value), ==, 1);
+    json_object_put(roots);
+    rh_pci_dump(f->vm, text);
+    g_assert_nonnull(strstr(text->str, "  Bus  1, device   0, function 0:\n    Class 0255: PCI device 1234:11e8\n"));
+    g_assert_nonnull(strstr(text->str, "      id \"rp\"\n"));
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -355,6 +409,7 @@ int main(int argc, char **argv)
         { "/pci/addresses", test_addresses },   { "/pci/pins", test_pins },
         { "/pci/msi", test_msi },               { "/pci/msix", test_msix },
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
+        { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
     };
 

@@ -51,12 +51,11 @@ typedef struct RhPcMachine {
     RhFwCfg *fw_cfg;
     RhIsaBus *isa;
     RhNotifier reset;           /* places images and CPUs after each reset */
-    struct RhPcBoot *boot;      /* direct boot; NULL: firmware boots */
 } RhPcMachine;
 
 #define RH_TYPE_PC_MACHINE "generic-pc-machine"
 
-/** rh_pc_split_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
+/** rh_pc_map_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
 bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
 /** rh_pc_load_firmware - the -bios image, or @fallback, into @memory; its size must be a multiple of 64 KiB */
 bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err);
@@ -80,8 +79,5 @@ bool rh_pc_describe(RhPcMachine *pc, GError **err);
 enum { RH_PC_MAX_RANGES = 16, RH_PC_TABLES_LOW = 0xe0000 };
 /** rh_pc_memory_map - E820 rows for direct boot, at most RH_PC_MAX_RANGES; @ecam_size 0: none. Returns how many. */
 size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam_size, RhE820Entry *ret);
-/** rh_pc_make_device - rh_device_create; a type that this build does not have is left out when @is_optional */
-RhDevice *rh_pc_make_device(RhMachine *machine, const char *child, const char *type, RhBus *bus,
-                            const char *const *props, bool is_optional, GError **err);
 
 #endif
