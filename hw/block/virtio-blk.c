@@ -6,7 +6,7 @@
  * that brought it returns, and all that finished in one kick is shown to the driver with one interrupt.
  */
 #include "block/blk.h"
-#include "hw/virtio/virtio.h"
+#include "hw/virtio/pci.h"
 #include "softmmu/iothread.h"
 #include "util/coroutine.h"
 #include "util/iov.h"
@@ -18,6 +18,7 @@ enum {                          /* feature bits, §5.2.3 */
 enum {                          /* request types, §5.2.6 */
     T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13,
 };
+enum { AUTO_QUEUES = UINT16_MAX };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
 enum { SECTOR = 512, ID_BYTES = 20, MAX_SECTORS = INT32_MAX / SECTOR, MAX_SEGMENTS = 1 };
 #define WRITE_ZEROES_UNMAP 1u   /* §5.2.6: the only flag */
@@ -45,7 +46,7 @@ typedef struct BlkConfig {
     uint32_t max_write_zeroes_seg;
     uint8_t write_zeroes_may_unmap;
     uint8_t unused1[3];
-} BlkConfig;
+} __attribute__((packed)) BlkConfig;
 G_STATIC_ASSERT(sizeof(BlkConfig) == 60);
 
 typedef struct BlkRange {       /* §5.2.6: discard and write zeroes */
@@ -423,15 +424,6 @@ static void blk_queue_reset(RhVirtioDevice *vdev, RhVirtq *queue)
     drop_held(DISK(vdev), queue->index);
 }
 
-static void blk_status_changed(RhVirtioDevice *vdev, uint8_t was)
-{
-    if (!rh_virtio_status(vdev)) {
-        for (unsigned i = 0; i < DISK(vdev)->num_queues; i++) {
-            drop_held(DISK(vdev), i);
-        }
-    }
-}
-
 /* --- configuration --- */
 
 static void apply_writeback(VirtioBlk *disk)
@@ -532,8 +524,8 @@ static bool check_props(const VirtioBlk *disk, GError **err)
     if (!disk->drive) {
         return rh_fail(err, "drive property not set");
     }
-    if (!disk->num_queues) {
-        return rh_fail(err, "num-queues property must be larger than 0");
+    if (!disk->num_queues || disk->num_queues > RH_VIRTIO_MAX_QUEUES) {
+        return rh_fail(err, "num-queues property is %u, must be 1 to %d", disk->num_queues, RH_VIRTIO_MAX_QUEUES);
     }
     if (!is_power_of_two(disk->queue_size) || disk->queue_size <= 2) {
         return rh_fail(err, "invalid queue-size property (%u), must be a power of 2 (max %d)", disk->queue_size,
@@ -567,6 +559,9 @@ static bool blk_realize(RhDevice *dev, GError **err)
 {
     VirtioBlk *disk = DISK(dev);
 
+    if (disk->num_queues == AUTO_QUEUES) {
+        disk->num_queues = 1;
+    }
     if (!check_props(disk, err) ||
         !rh_blk_attach(&disk->blk, &dev->obj, disk->drive, disk->drive->is_read_only, disk->shares_writing, err)) {
         return false;
@@ -591,6 +586,9 @@ static void blk_reset(RhDevice *dev)
     VirtioBlk *disk = DISK(dev);
     bool by_drive = disk->drive && !disk->drive->writes_through;
 
+    for (unsigned i = 0; disk->queues && i < disk->num_queues; i++) {
+        drop_held(disk, i);
+    }
     disk->regs.writeback = disk->write_cache == RH_AUTO ? by_drive : disk->write_cache == RH_ON;
 }
 
@@ -605,7 +603,8 @@ static const RhProp blk_props[] = {
     RH_PROP_AS(rh_prop_drive, "drive", VirtioBlk, drive, .doc = "Node name or ID of a block device to use as a backend"),
     RH_PROP("serial", VirtioBlk, serial, .doc = "serial number, 20 characters"),
     RH_PROP("bootindex", VirtioBlk, bootindex, .def = (uint64_t)-1, .doc = "place in the boot order"),
-    RH_PROP("num-queues", VirtioBlk, num_queues, .def = 1, .max = RH_VIRTIO_MAX_QUEUES, .doc = "number of queues"),
+    RH_PROP("num-queues", VirtioBlk, num_queues, .def = AUTO_QUEUES,
+            .doc = "number of queues; default: one, on PCI one for each vCPU"),
     RH_PROP("queue-size", VirtioBlk, queue_size, .def = 256, .max = RH_VIRTQ_MAX_SIZE, .doc = "entries of a queue"),
     RH_PROP_LINK("iothread", VirtioBlk, iothread, RH_TYPE_IOTHREAD, .doc = "thread that does the work"),
     RH_PROP_AS(rh_prop_on_off_auto, "write-cache", VirtioBlk, write_cache, .doc = "volatile write cache"),
@@ -655,8 +654,23 @@ RH_VIRTIO_DEVICE(VirtioBlk,
     .features_set   = blk_features_set,
     .start          = blk_start,
     .stop           = blk_stop,
+    .stops_on_main  = true,
     .queue_reset    = blk_queue_reset,
-    .status_changed = blk_status_changed,
     .realize        = blk_realize,
     .reset          = blk_reset,
     .settle         = blk_settle);
+
+/* Each vCPU its own queue and vector: completions come to the vCPU that asked. */
+static bool blk_pci_prepare(RhVirtioDevice *vdev, GError **err)
+{
+    VirtioBlk *disk = DISK(vdev);
+
+    if (disk->num_queues == AUTO_QUEUES) {
+        disk->num_queues = (uint16_t)CLAMP(rh_device_vm(&vdev->parent)->vcpus->len, 1, RH_VIRTIO_MAX_QUEUES);
+    }
+    return true;
+}
+
+RH_VIRTIO_PCI(VirtioBlk, .name = "virtio-blk", .legacy_id = 0x1001, .class_id = 0x0100, .category = "Storage",
+              .vectors = RH_VIRTIO_PCI_PER_QUEUE, .prepare = blk_pci_prepare);
+RH_TYPE_ALIAS(virtio_blk, "virtio-blk", "virtio-blk-pci");

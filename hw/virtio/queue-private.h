@@ -59,6 +59,8 @@ static inline void rh_virtq_store16(uint8_t *at, uint16_t value, int order)
 /** rh_virtq_begin/end - the device starts and stops using the rings that regs describe */
 void rh_virtq_begin(RhVirtq *queue, RhSpace *space, bool is_packed, bool has_event_idx, bool has_indirect);
 void rh_virtq_end(RhVirtq *queue);
+/** rh_virtq_forget - the queue was reset: elements still out are dropped when they come back */
+void rh_virtq_forget(RhVirtq *queue);
 /** rh_virtq_free_pool - before the queue goes */
 void rh_virtq_free_pool(RhVirtq *queue);
 

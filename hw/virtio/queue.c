@@ -169,17 +169,22 @@ void rh_virtq_begin(RhVirtq *queue, RhSpace *space, bool is_packed, bool has_eve
     queue->used_shown = queue->regs.used_idx;
     queue->has_held = false;
     queue->wants_kicks = true;
-    queue->in_flight = 0;
     queue->is_live = true;
 }
 
 void rh_virtq_end(RhVirtq *queue)
 {
     queue->is_live = false;
-    queue->epoch++;             /* what is still out belongs to the past */
     queue->generation = 0;
     map_unref(queue->map);
     queue->map = NULL;
+}
+
+void rh_virtq_forget(RhVirtq *queue)
+{
+    queue->epoch++;
+    queue->in_flight = 0;
+    queue->is_broken = false;
 }
 
 /* --- elements --- */

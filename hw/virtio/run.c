@@ -63,6 +63,66 @@ static void on_queue(RhVirtq *queue, void (*fn)(void *queue))
     pthread_cond_destroy(&errand.done);
 }
 
+/* --- what other threads leave to the main loop --- */
+
+/* §2.1.2: DEVICE_NEEDS_RESET, and a configuration interrupt if the driver is there. Legacy drivers know no such bit. */
+static void show_broken(RhVirtioDevice *vdev)
+{
+    if (rh_virtio_has(vdev, RH_VIRTIO_F_VERSION_1) && !(vdev->status & RH_VIRTIO_NEEDS_RESET)) {
+        vdev->status |= RH_VIRTIO_NEEDS_RESET;
+        rh_virtio_config_changed(vdev);
+    }
+}
+
+/* Main loop: what other threads could not do themselves. */
+static void attention_asked(void *opaque, unsigned events)
+{
+    RhVirtioDevice *vdev = opaque;
+
+    rh_event_clear(&vdev->attention);
+    for (unsigned i = 0; i < vdev->nr_queues; i++) {
+        if (__atomic_exchange_n(&vdev->queues[i].is_signal_pending, false, __ATOMIC_ACQUIRE)) {
+            vdev->bus->ops->signal(vdev->bus, &vdev->queues[i]);
+        }
+    }
+    if (__atomic_load_n(&vdev->is_broken, __ATOMIC_ACQUIRE)) {
+        show_broken(vdev);
+    }
+}
+
+static void attach_attention(void *opaque)
+{
+    RhVirtioDevice *vdev = opaque;
+
+    if (rh_event_fd(&vdev->attention) >= 0 && !vdev->attention_watch.loop) {
+        rh_watch_begin(&vdev->attention_watch, vm_of(vdev)->loop, rh_event_fd(&vdev->attention), RH_READABLE,
+                       attention_asked, vdev);
+    }
+    rh_object_unref(&vdev->parent.obj);
+}
+
+/* Descriptors of a queue and of a device with queues elsewhere; kept until the device goes. */
+static bool have_events(RhVirtq *queue)
+{
+    RhVirtioDevice *vdev = queue->vdev;
+    g_autoptr(GError) err = NULL;
+
+    if (rh_event_fd(&queue->kicked) < 0 && !rh_event_init(&queue->kicked, &err)) {
+        rh_virtq_break(queue, "no doorbell for queue %u: %s", queue->index, err->message);
+        return false;
+    }
+    if (is_on_main(queue) || rh_event_fd(&vdev->attention) >= 0) {
+        return true;
+    }
+    if (!rh_event_init(&vdev->attention, &err)) {
+        rh_virtq_break(queue, "no interrupts for queue %u: %s", queue->index, err->message);
+        return false;
+    }
+    rh_object_ref(&vdev->parent.obj);
+    rh_loop_post(vm_of(vdev)->loop, attach_attention, vdev);
+    return true;
+}
+
 /* --- doorbells --- */
 
 static void deliver(RhVirtq *queue)
@@ -129,6 +189,9 @@ void rh_virtio_set_loop(RhVirtq *queue, RhLoop *loop)
             on_queue(queue, detach);
         }
         queue->loop = wanted;
+        if (queue->is_live) {
+            have_events(queue);
+        }
     }
 }
 
@@ -171,15 +234,6 @@ void rh_virtio_signal(RhVirtq *queue)
     }
 }
 
-/* §2.1.2: DEVICE_NEEDS_RESET, and a configuration interrupt if the driver is there. Legacy drivers know no such bit. */
-static void show_broken(RhVirtioDevice *vdev)
-{
-    if (rh_virtio_has(vdev, RH_VIRTIO_F_VERSION_1) && !(vdev->status & RH_VIRTIO_NEEDS_RESET)) {
-        vdev->status |= RH_VIRTIO_NEEDS_RESET;
-        rh_virtio_config_changed(vdev);
-    }
-}
-
 void rh_virtio_broken(RhVirtioDevice *vdev)
 {
     __atomic_store_n(&vdev->is_broken, true, __ATOMIC_RELEASE);
@@ -188,33 +242,6 @@ void rh_virtio_broken(RhVirtioDevice *vdev)
     } else {
         rh_event_set(&vdev->attention);
     }
-}
-
-/* Main loop: what other threads could not do themselves. */
-static void attention_asked(void *opaque, unsigned events)
-{
-    RhVirtioDevice *vdev = opaque;
-
-    rh_event_clear(&vdev->attention);
-    for (unsigned i = 0; i < vdev->nr_queues; i++) {
-        if (__atomic_exchange_n(&vdev->queues[i].is_signal_pending, false, __ATOMIC_ACQUIRE)) {
-            vdev->bus->ops->signal(vdev->bus, &vdev->queues[i]);
-        }
-    }
-    if (__atomic_load_n(&vdev->is_broken, __ATOMIC_ACQUIRE)) {
-        show_broken(vdev);
-    }
-}
-
-static void attach_attention(void *opaque)
-{
-    RhVirtioDevice *vdev = opaque;
-
-    if (rh_event_fd(&vdev->attention) >= 0 && !vdev->attention_watch.loop) {
-        rh_watch_begin(&vdev->attention_watch, vm_of(vdev)->loop, rh_event_fd(&vdev->attention), RH_READABLE,
-                       attention_asked, vdev);
-    }
-    rh_object_unref(&vdev->parent.obj);
 }
 
 /* --- starting --- */
@@ -241,28 +268,6 @@ static void deliver_off(void *opaque)
 static void end(void *opaque)
 {
     rh_virtq_end(opaque);
-}
-
-/* Descriptors of a queue and of a device with queues elsewhere; kept until the device goes. */
-static bool have_events(RhVirtq *queue)
-{
-    RhVirtioDevice *vdev = queue->vdev;
-    g_autoptr(GError) err = NULL;
-
-    if (rh_event_fd(&queue->kicked) < 0 && !rh_event_init(&queue->kicked, &err)) {
-        rh_virtq_break(queue, "no doorbell for queue %u: %s", queue->index, err->message);
-        return false;
-    }
-    if (is_on_main(queue) || rh_event_fd(&vdev->attention) >= 0) {
-        return true;
-    }
-    if (!rh_event_init(&vdev->attention, &err)) {
-        rh_virtq_break(queue, "no interrupts for queue %u: %s", queue->index, err->message);
-        return false;
-    }
-    rh_object_ref(&vdev->parent.obj);
-    rh_loop_post(vm_of(vdev)->loop, attach_attention, vdev);
-    return true;
 }
 
 static void ring_on(RhVirtq *queue)
@@ -303,11 +308,11 @@ static void start(RhVirtioDevice *vdev)
             on_queue(&vdev->queues[i], begin);
         }
     }
-    if (ops->starting) {
-        ops->starting(vdev->bus);
-    }
     if (rh_virtio_type(vdev)->start) {
         rh_virtio_type(vdev)->start(vdev);
+    }
+    if (ops->starting) {        /* with the loops known that .start may have chosen */
+        ops->starting(vdev->bus);
     }
     rh_map_begin(vm_of(vdev));
     for (unsigned i = 0; i < vdev->nr_queues; i++) {
@@ -367,31 +372,25 @@ void rh_virtio_start_queue(RhVirtq *queue)
     }
 }
 
-void rh_virtio_stop_queue(RhVirtq *queue)
-{
-    if (!queue->is_live) {
-        return;
-    }
-    ring_off(queue);
-    if (rh_virtio_type(queue->vdev)->queue_reset) {
-        rh_virtio_type(queue->vdev)->queue_reset(queue->vdev, queue);
-    }
-    on_queue(queue, end);
-}
+/* --- what stops the driver's requests --- */
 
-/* --- the driver's reset --- */
-
-typedef struct ResetErrand {
-    RhVirtioDevice *vdev;
+/*
+ * A vCPU that resets a queue or a device with requests under way waits for the main loop, which finishes them, with
+ * the machine lock given away meanwhile. Drivers rarely do this: they wait for their requests first.
+ */
+typedef struct MainErrand {
+    void (*fn)(void *arg);
+    void *arg;
+    RhVm *vm;
     pthread_cond_t done;
-    bool is_done;
-} ResetErrand;
+    bool is_done;               /* under the machine lock */
+} MainErrand;
 
-static void reset_on_main(void *opaque)
+static void run_main_errand(void *opaque)
 {
-    ResetErrand *errand = opaque;
+    MainErrand *errand = opaque;
 
-    rh_device_reset(&errand->vdev->parent);
+    errand->fn(errand->arg);
     errand->is_done = true;
     pthread_cond_signal(&errand->done);
 }
@@ -406,25 +405,50 @@ static bool has_in_flight(const RhVirtioDevice *vdev)
     return false;
 }
 
-/*
- * A vCPU that resets a device with requests under way waits for the main loop, which finishes them, with the
- * machine lock given away meanwhile. Drivers rarely do this: they wait for their requests first.
- */
-void rh_virtio_reset_device(RhVirtioDevice *vdev)
+static void where_it_can_stop(RhVirtioDevice *vdev, void (*fn)(void *arg), void *arg)
 {
     RhVm *vm = vm_of(vdev);
-    ResetErrand errand = { .vdev = vdev, .done = PTHREAD_COND_INITIALIZER };
+    MainErrand errand = { .fn = fn, .arg = arg, .vm = vm, .done = PTHREAD_COND_INITIALIZER };
 
     if (!vdev->is_started || rh_loop_current() == vm->loop || !rh_virtio_type(vdev)->stops_on_main ||
         !has_in_flight(vdev)) {
-        rh_device_reset(&vdev->parent);
+        fn(arg);
         return;
     }
-    rh_loop_post(vm->loop, reset_on_main, &errand);
+    rh_loop_post(vm->loop, run_main_errand, &errand);
     while (!errand.is_done) {
         rh_mutex_wait(&vm->lock, &errand.done);
     }
     pthread_cond_destroy(&errand.done);
+}
+
+static void stop_queue(void *opaque)
+{
+    RhVirtq *queue = opaque;
+
+    if (!queue->is_live) {
+        return;
+    }
+    ring_off(queue);
+    if (rh_virtio_type(queue->vdev)->queue_reset) {
+        rh_virtio_type(queue->vdev)->queue_reset(queue->vdev, queue);
+    }
+    on_queue(queue, end);
+}
+
+void rh_virtio_stop_queue(RhVirtq *queue)
+{
+    where_it_can_stop(queue->vdev, stop_queue, queue);
+}
+
+static void reset_device(void *vdev)
+{
+    rh_device_reset(vdev);
+}
+
+void rh_virtio_reset_device(RhVirtioDevice *vdev)
+{
+    where_it_can_stop(vdev, reset_device, vdev);
 }
 
 void rh_virtio_release(RhDevice *dev, void *arg)

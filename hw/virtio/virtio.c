@@ -4,6 +4,7 @@
  */
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/private.h"
+#include "hw/virtio/queue-private.h"
 #include "softmmu/runstate.h"
 
 /* --- queues, from realize hooks --- */
@@ -33,7 +34,7 @@ static void reset_queue_regs(RhVirtq *queue)
         .avail_wrap = 1,        /* §2.8.1: both counters start at 1 */
         .used_wrap = 1,
     };
-    queue->is_broken = false;
+    rh_virtq_forget(queue);
 }
 
 bool rh_virtio_set_queue_size(RhVirtq *queue, uint16_t size)
@@ -146,7 +147,7 @@ void rh_virtio_set_status(RhVirtioDevice *vdev, uint8_t status)
         if ((status & ~was) & RH_VIRTIO_FEATURES_OK) {
             settle_features(vdev, &status);
         }
-        vdev->status = status | (was & RH_VIRTIO_NEEDS_RESET);
+        vdev->status = status | was;    /* §2.1.1: only a reset clears bits */
         rh_virtio_run_or_stop(vdev);
     }
     if (rh_virtio_type(vdev)->status_changed) {

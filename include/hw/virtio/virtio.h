@@ -7,8 +7,10 @@
  * and interrupts are the core's and the transport's.
  *
  * A device is *started* while the driver has set DRIVER_OK, nothing is broken, and the machine runs. Queue
- * kicks are delivered between its .start and .stop hooks only. When .stop returns, no element of any queue
- * may be out, and no other thread may touch the device: so state is saved, and reset, without regard to requests.
+ * kicks are delivered between its .start and .stop hooks only. When .stop returns, nobody may work on an element
+ * of any queue, and no other thread may touch the device: so state is saved, and reset, without regard to
+ * requests. Elements are pushed or unpopped by then; one that is kept (to be tried again when the machine goes on)
+ * is dropped by the device's .reset.
  *
  * Lock: the machine lock, but for kicks of queues whose loop is an IOThread's, which run there without it.
  * Nothing called on an IOThread takes the machine lock; so the main thread may wait for an IOThread.
