@@ -274,10 +274,8 @@ static void plain(RhReadline *rl, uint8_t byte)
 
 void rh_readline_feed(RhReadline *rl, uint8_t byte)
 {
-    bool follows_cr = rl->was_cr;
-
-    rl->was_cr = byte == CR;
-    if (follows_cr && byte == LF) {
+    if (rl->was_cr && byte == LF) {
+        rl->was_cr = false;
         return;
     }
     switch (rl->state) {
@@ -299,4 +297,5 @@ void rh_readline_feed(RhReadline *rl, uint8_t byte)
         }
         break;
     }
+    rl->was_cr = byte == CR;    /* after enter, which begins anew */
 }
