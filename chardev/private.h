@@ -70,6 +70,9 @@ typedef struct RhCharRoom {
 } RhCharRoom;
 RhCharRoom *rh_chr_room_of(RhVm *vm);
 
+/** rh_chr_parse_spec - what rh_char_open_spec would make of @spec; "mon:" and "chardev:" excluded. For fuzzing. */
+QmpChardevBackend *rh_chr_parse_spec(const char *spec, GError **err);
+
 /* --- for back-ends --- */
 
 /** rh_chr_room - how many bytes the user takes now */
