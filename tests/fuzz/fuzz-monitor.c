@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include "chardev/open.h"
 #include "chardev/private.h"
+#include "hw/core/machine.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "softmmu/runstate.h"
@@ -31,7 +32,7 @@ static RhVm *machine(void)
         rh_thread_init_main();
         vm = rh_vm_new(NULL);
         rh_lock(&vm->lock);
-        vm->machine = rh_object_container(vm->root, "machine");
+        g_assert_nonnull(rh_machine_new(vm, rh_machine_find_type("none", NULL), NULL));
         rh_monitor_init(vm);
         rh_vm_set_set_up(vm);
         g_assert_true(rh_monitor_open_qmp(vm, spec, false, NULL));

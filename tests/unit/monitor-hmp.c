@@ -2,6 +2,7 @@
  * The human monitor: lines, expressions, editing.
  */
 #include "chardev/open.h"
+#include "hw/core/machine.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "monitor/readline.h"
@@ -15,7 +16,7 @@ static RhVm *new_vm(void)
     RhVm *vm = rh_vm_new(NULL);
 
     rh_lock(&vm->lock);
-    vm->machine = rh_object_container(vm->root, "machine");
+    g_assert_nonnull(rh_machine_new(vm, rh_machine_find_type("none", NULL), NULL));
     rh_monitor_init(vm);
     rh_vm_set_set_up(vm);
     return vm;
