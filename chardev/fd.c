@@ -12,6 +12,12 @@
 /* A terminal that shows room takes at least this much without blocking (the kernel's WAKEUP_CHARS). */
 enum { TERMINAL_CHUNK = 256 };
 
+/* A hang-up is always of interest; 0 would pause the watch altogether. */
+static unsigned wanted(const RhChardev *chr)
+{
+    return RH_HANGUP | (rh_chr_room(chr) ? RH_READABLE : 0);
+}
+
 static void in_ready(void *opaque, unsigned events)
 {
     RhCharFd *io = opaque;
@@ -74,7 +80,7 @@ void rh_char_fd_begin(RhCharFd *io, RhChardev *chr, int in, int out)
         }
     }
     if (in >= 0) {
-        rh_watch_begin(&io->in_watch, chr->obj.vm->loop, in, rh_chr_room(chr) ? RH_READABLE : 0, in_ready, io);
+        rh_watch_begin(&io->in_watch, chr->obj.vm->loop, in, wanted(chr), in_ready, io);
     }
 }
 
@@ -103,7 +109,7 @@ void rh_char_fd_settle(RhCharFd *io)
         return;
     }
     if (io->in_watch.fn) {
-        unsigned events = rh_chr_room(io->chr) ? RH_READABLE : 0;
+        unsigned events = wanted(io->chr);
 
         if (events != io->in_watch.events) {
             rh_watch_set(&io->in_watch, events);

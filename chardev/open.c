@@ -5,6 +5,36 @@
 #include <fcntl.h>
 #include "chardev/private.h"
 #include "softmmu/fds.h"
+#include "softmmu/runstate.h"
+
+enum { FLUSH_MS = 200 };
+
+/* Send what is still waiting, for a moment at most: the reply to `quit`, say. */
+static void flush(RhChardev *chr)
+{
+    for (int ms = 0; ms < FLUSH_MS && chr->outbox->len && chr->is_open; ms++) {
+        size_t before = chr->outbox->len;
+
+        rh_chr_has_room(chr);
+        if (chr->outbox->len == before) {
+            g_usleep(1000);
+        }
+    }
+}
+
+/* What a process that just ends would leave behind: a raw terminal, sockets in the file system. */
+static void end_all(RhCharRoom *room)
+{
+    for (unsigned i = room->all->len; i-- > 0;) {   /* a mux before what it shares */
+        flush(room->all->pdata[i]);
+        rh_chr_end(room->all->pdata[i]);
+    }
+}
+
+static void on_exiting(RhNotifier *notifier, void *data)
+{
+    end_all(RH_CONTAINER(RhCharRoom, exiting, notifier));
+}
 
 static void room_init(RhVm *vm, void *opaque)
 {
@@ -13,15 +43,16 @@ static void room_init(RhVm *vm, void *opaque)
     room->all = g_ptr_array_new_with_free_func((GDestroyNotify)rh_object_unref);
     room->kicked = g_ptr_array_new_with_free_func((GDestroyNotify)rh_object_unref);
     room->escape = 0x01;
+    room->exiting.fn = on_exiting;
+    rh_notifier_add(&vm->run->exiting, &room->exiting);
 }
 
 static void room_fini(RhVm *vm, void *opaque)
 {
     RhCharRoom *room = opaque;
 
-    for (unsigned i = room->all->len; i-- > 0;) {   /* a mux before what it shares */
-        rh_chr_end(room->all->pdata[i]);
-    }
+    rh_notifier_remove(&room->exiting);
+    end_all(room);
     g_ptr_array_unref(room->kicked);
     g_ptr_array_unref(room->all);
 }

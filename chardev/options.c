@@ -414,6 +414,14 @@ static json_object *parse_spec(const char *spec, GError **err)
     return NULL;
 }
 
+QmpChardevBackend *rh_chr_parse_spec(const char *spec, GError **err)
+{
+    g_autoptr(RhJson) in = parse_spec(spec, err);
+    g_autoptr(QmpChardevOptions) options = in ? qmp_chardev_options_from_json(in, QAPI_KEYVAL, err) : NULL;
+
+    return options ? to_backend(options, err) : NULL;
+}
+
 RhChardev *rh_char_open_spec(RhVm *vm, const char *id, const char *spec, bool with_mux, GError **err)
 {
     bool is_mon = g_str_has_prefix(spec, "mon:");

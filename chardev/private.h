@@ -10,6 +10,7 @@
 #include "qapi-types.h"
 #include "softmmu/vm.h"
 #include "util/loop.h"
+#include "util/notifier.h"
 
 enum {
     RH_CHAR_MAX_USERS = 4,
@@ -64,9 +65,13 @@ static inline const RhCharType *rh_chr_type(const RhChardev *chr)
 typedef struct RhCharRoom {
     GPtrArray *all;             /* RhChardev *, a reference each, in order of making */
     GPtrArray *kicked;          /* RhChardev *, a reference each: to settle at the next turn */
+    RhNotifier exiting;         /* the process leaves without taking all apart */
     uint8_t escape;             /* -echr */
 } RhCharRoom;
 RhCharRoom *rh_chr_room_of(RhVm *vm);
+
+/** rh_chr_parse_spec - what rh_char_open_spec would make of @spec; "mon:" and "chardev:" excluded. For fuzzing. */
+QmpChardevBackend *rh_chr_parse_spec(const char *spec, GError **err);
 
 /* --- for back-ends --- */
 

@@ -45,9 +45,27 @@ GPtrArray *qmp_query_commands(RhVm *vm, GError **err)
     return list;
 }
 
+static bool add_type_name(const RhType *type, void *opaque)
+{
+    if (!type->is_abstract && rh_type_is(type, RH_INTERFACE_USER_CREATABLE)) {
+        g_ptr_array_add(opaque, (char *)type->name);
+    }
+    return true;
+}
+
+/* What only the running program knows: the types that object-add makes. */
+static void extend_schema(json_object *schema, void *opaque)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    rh_type_foreach(add_type_name, names);
+    g_ptr_array_add(names, NULL);
+    rh_qapi_introspect_set_enum(schema, "ObjectType", (const char *const *)names->pdata);
+}
+
 bool qmp_query_qmp_schema(RhVm *vm, json_object **ret_result, GError **err)
 {
-    *ret_result = rh_qapi_introspect(NULL, NULL);
+    *ret_result = rh_qapi_introspect(extend_schema, NULL);
     return true;
 }
 
