@@ -392,6 +392,9 @@ static void socket_close(RhChardev *chr)
         return;
     }
     self->is_set_up = false;
+    if (self->path) {
+        unlink(self->path);     /* before the client sees the end: it may look whether all is gone */
+    }
     rh_char_fd_end(&self->io);
     rh_watch_end(&self->accept_watch);
     rh_watch_end(&self->connect_watch);
@@ -401,9 +404,6 @@ static void socket_close(RhChardev *chr)
     }
     if (self->connect_fd >= 0) {
         close(self->connect_fd);
-    }
-    if (self->path) {
-        unlink(self->path);
     }
     g_free(self->path);
     if (self->addresses) {

@@ -47,7 +47,10 @@ static void restore(void)
     }
 }
 
-/* Stop, as the user wants; what follows the kill runs after SIGCONT. */
+/*
+ * Stop, as the user wants; what follows raise runs after SIGCONT, or at once where nobody could ever
+ * send that (an orphaned process group is not stopped).
+ */
 static void on_stop(int signal)
 {
     struct sigaction mine;
@@ -63,6 +66,9 @@ static void on_stop(int signal)
     pthread_sigmask(SIG_UNBLOCK, &stop, &before);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     sigaction(signal, &mine, NULL);
+    if (terminal.is_raw) {
+        apply(&terminal.raw);
+    }
 }
 
 static void on_continue(int signal)
