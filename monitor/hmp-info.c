@@ -3,9 +3,11 @@
  */
 #include "hw/core/device.h"
 #include "monitor/hmp-qmp.h"
+#include "softmmu/accel.h"
 #include "softmmu/space.h"
-#include "softmmu/vcpu.h"
+#include "target/i386/cpu.h"
 #include "util/json.h"
+#include "util/parse.h"
 
 static json_object *member(json_object *object, const char *name)
 {
@@ -166,6 +168,49 @@ static bool info_balloon(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
+static void fetch(RhVcpu *vcpu, void *arg)
+{
+    const RhAccelType *type = rh_accel_type(vcpu->vm->accel);
+
+    *(bool *)arg = !type->vcpu_fetch || type->vcpu_fetch(vcpu, NULL);
+}
+
+static bool print_registers(RhHmp *hmp, RhVcpu *vcpu, GError **err)
+{
+    bool is_fetched = true;
+
+    if (hmp->vm->accel) {
+        rh_vcpu_run_on(vcpu, fetch, &is_fetched);
+    }
+    if (!is_fetched) {
+        return rh_fail(err, "The registers of CPU %u cannot be read", vcpu->index);
+    }
+    rh_x86_state_dump(&rh_x86_cpu(vcpu)->x86.state, hmp->out);
+    return true;
+}
+
+static bool info_registers(RhHmp *hmp, char **words, GError **err)
+{
+    const GPtrArray *vcpus = hmp->vm->vcpus;
+    uint64_t index = (uint64_t)hmp->cpu;
+    bool has_all = words[0] && strcmp(words[0], "-a") == 0;
+
+    if (words[0] && !has_all && !rh_parse_u64(words[0], UINT32_MAX, &index, err)) {
+        return false;
+    }
+    if (!has_all && index >= vcpus->len) {
+        rh_hmp_printf(hmp, "CPU#%u not available\n", (unsigned)index);
+        return true;
+    }
+    for (unsigned i = has_all ? 0 : (unsigned)index; i < (has_all ? vcpus->len : index + 1); i++) {
+        rh_hmp_printf(hmp, "\nCPU#%u\n", i);
+        if (!print_registers(hmp, vcpus->pdata[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool info_mtree(RhHmp *hmp, char **words, GError **err)
 {
     bool is_flat = false;
@@ -284,6 +329,7 @@ static const RhHmpCommand rows[] = {
     { "name", "", "show the current VM name", 0, 0, .run = info_name },
     { "qom-tree", "[path]", "show QOM composition tree", 0, 1, .run = info_qom_tree },
     { "qtree", "", "show device tree", 0, 0, .run = info_qtree },
+    { "registers", "[-a|vcpu]", "show the cpu registers (-a: of all cpus)", 0, 1, .run = info_registers },
     { "status", "", "show the current VM status (running|paused)", 0, 0, .run = info_status },
     { "uuid", "", "show the current VM UUID", 0, 0, .run = info_uuid },
     { "version", "", "show the version of QEMU", 0, 0, .run = info_version },

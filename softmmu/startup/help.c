@@ -2,6 +2,7 @@
  * Texts of help: -help, -version, and "help" as an option's argument. All come from tables.
  */
 #include "softmmu/startup/help.h"
+#include "chardev/open.h"
 #include "hw/core/machine.h"
 #include "rhea-config.h"
 #include "softmmu/accel.h"
@@ -241,6 +242,14 @@ static char *accel_text(const char *name, GError **err)
     return props_text(type, name);
 }
 
+static char *chardevs_text(void)
+{
+    GString *out = g_string_new(NULL);
+
+    rh_char_help(out);
+    return g_string_free(out, FALSE);
+}
+
 /* Options whose argument "help" lists things, and "NAME,help" tells of one. */
 static const struct HelpRow {
     const char *option;
@@ -248,6 +257,7 @@ static const struct HelpRow {
     char *(*one)(const char *name, GError **err);
 } help_rows[] = {
     { "accel",   accels_text,   accel_text },
+    { "chardev", chardevs_text, NULL },
     { "cpu",     rh_cpu_help,   rh_cpu_model_help },
     { "d",       log_text,      NULL },
     { "device",  devices_text,  device_text },
