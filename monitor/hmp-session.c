@@ -106,7 +106,7 @@ static void session_event(void *opaque, RhCharEvent event)
             rh_readline_show(session->readline);
         }
         session->is_out = false;
-        rh_loop_post(session->vm->loop, greet, session);
+        greet(session);
         break;
     case RH_CHAR_MUX_OUT:
         session->is_out = true;
