@@ -7,6 +7,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -259,6 +260,12 @@ static void greet(Qtest *q)
     g_assert_cmpstr(qtest_command(q, "endianness"), ==, "little");
 }
 
+/* In the child: a test that fails must not leave the program behind. */
+static void end_with_parent(gpointer data)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 Qtest *qtest_start(const char *args)
 {
     Qtest *q = g_new0(Qtest, 1);
@@ -277,7 +284,7 @@ Qtest *qtest_start(const char *args)
                            "-mon chardev=char0,mode=control -display none %s -accel qtest",
                            binary, q->qtest.path, q->qmp.path, args);
     g_assert_true(g_shell_parse_argv(line, NULL, &argv, &err));
-    g_spawn_async(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &q->pid, &err);
+    g_spawn_async(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, end_with_parent, NULL, &q->pid, &err);
     g_assert_no_error(err);
     stream_accept(&q->qtest);
     stream_accept(&q->qmp);

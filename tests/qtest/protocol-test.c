@@ -48,11 +48,29 @@ static void test_ports(void)
     qtest_quit(q);
 }
 
+static void test_interrupts(void)
+{
+    Qtest *q = qtest_start("-M q35 -nodefaults -device pc-testdev");
+
+    qtest_intercept_in(q, "ioapic");
+    g_assert_false(qtest_irq(q, 5));
+    qtest_outb(q, 0x2005, 1);
+    g_assert_true(qtest_irq(q, 5));
+    qtest_outb(q, 0x43, 0x30);          /* the PIT lets its line fall, which the test device shares */
+    g_assert_false(qtest_irq(q, 0));
+    qtest_outb(q, 0x2000, 1);
+    g_assert_true(qtest_irq(q, 0));     /* ISA interrupt 0 appears as 0 */
+    qtest_outb(q, 0x2005, 0);
+    g_assert_false(qtest_irq(q, 5));
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/qtest/memory", test_memory);
     g_test_add_func("/qtest/clock", test_clock);
     g_test_add_func("/qtest/ports", test_ports);
+    g_test_add_func("/qtest/interrupts", test_interrupts);
     return g_test_run();
 }
