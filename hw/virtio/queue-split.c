@@ -83,13 +83,26 @@ static bool collect(RhVirtq *queue, RhVirtElem *elem, uint16_t head)
     return false;
 }
 
+/* Something is there. With event index the wish for a kick moves with each pop, so the last look comes after it. */
+static bool find_next(RhVirtq *queue)
+{
+    if (queue->regs.avail_idx != queue->avail_seen || look(queue)) {
+        return true;
+    }
+    if (!queue->wants_kicks || !queue->has_event_idx || queue->is_broken) {
+        return false;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);    /* §2.7.10: the driver writes idx, then reads avail_event */
+    return look(queue);
+}
+
 static RhVirtElem *split_pop(RhVirtq *queue)
 {
     RhVirtqState *regs = &queue->regs;
     RhVirtElem *elem;
     uint16_t head;
 
-    if (regs->avail_idx == queue->avail_seen && !look(queue)) {
+    if (!find_next(queue)) {
         return NULL;
     }
     head = rh_virtq_load16(queue->driver + RING_ENTRIES + 2 * (regs->avail_idx & (regs->size - 1)), __ATOMIC_RELAXED);
@@ -109,6 +122,9 @@ static RhVirtElem *split_pop(RhVirtq *queue)
     elem->id = head;
     rh_virtq_finish(elem);
     regs->avail_idx++;
+    if (queue->wants_kicks && queue->has_event_idx) {
+        rh_virtq_store16(avail_event(queue), regs->avail_idx, __ATOMIC_RELAXED);
+    }
     return elem;
 }
 

@@ -283,6 +283,23 @@ static void test_kicks(Fixture *f, gconstpointer data)
     g_assert_true(rig_wants_kick(&f->q));
 }
 
+/* A front-end that never mutes is kicked for each buffer. */
+static void test_unmuted(Fixture *f, gconstpointer data)
+{
+    RhVirtq *queue = rh_virtio_queue(f->vdev, 0);
+    RhVirtElem *elem;
+
+    rig_turn((Rig *)f);
+    for (unsigned i = 0; i < 3 * SIZE; i++) {
+        add(f, 1);
+        g_assert_true(rig_wants_kick(&f->q));
+        elem = rh_virtq_pop(queue);
+        g_assert_nonnull(elem);
+        rh_virtq_push(elem, 0);
+        rh_virtq_flush(queue);
+    }
+}
+
 static void test_peek(Fixture *f, gconstpointer data)
 {
     RhVirtq *queue = rh_virtio_queue(f->vdev, 0);
@@ -593,7 +610,7 @@ int main(int argc, char **argv)
         void (*run)(Fixture *f, gconstpointer data);
     } tests[] = {
         { "copy", test_copy }, { "batch", test_batch }, { "indirect", test_indirect },
-        { "interrupts", test_interrupts }, { "kicks", test_kicks }, { "peek", test_peek },
+        { "interrupts", test_interrupts }, { "kicks", test_kicks }, { "peek", test_peek }, { "unmuted", test_unmuted },
         { "stop-and-go", test_stop_and_go }, { "save-load", test_save_load }, { "bad-state", test_bad_state },
         { "queue-reset", test_queue_reset }, { "moved-memory", test_moved_memory },
         { "wild-address", test_wild_address }, { "wrapping-address", test_wrapping_address },
