@@ -2,6 +2,7 @@
  * Texts of help: -help, -version, and "help" as an option's argument. All come from tables.
  */
 #include "softmmu/startup/help.h"
+#include "chardev/open.h"
 #include "hw/core/machine.h"
 #include "rhea-config.h"
 #include "softmmu/accel.h"
@@ -219,6 +220,14 @@ static char *trace_text(void)
     return g_strconcat(joined, "\n", NULL);
 }
 
+static char *chardevs_text(void)
+{
+    GString *out = g_string_new(NULL);
+
+    rh_char_help(out);
+    return g_string_free(out, FALSE);
+}
+
 static char *accels_text(void)
 {
     return names_text("Accelerators supported in QEMU binary:\n", RH_TYPE_ACCEL, "-accel");
@@ -248,6 +257,7 @@ static const struct HelpRow {
     char *(*one)(const char *name, GError **err);
 } help_rows[] = {
     { "accel",   accels_text,   accel_text },
+    { "chardev", chardevs_text, NULL },
     { "cpu",     rh_cpu_help,   rh_cpu_model_help },
     { "d",       log_text,      NULL },
     { "device",  devices_text,  device_text },
