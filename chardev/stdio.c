@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <termios.h>
 #include "chardev/private.h"
+#include "softmmu/runstate.h"
 
 typedef struct StdioChar {
     RhChardev parent;
     RhCharFd io;
     bool is_owner;
+    RhNotifier exiting;                 /* the program may end by _exit, past atexit */
 } StdioChar;
 
 static struct Terminal {
@@ -131,6 +133,11 @@ static void make_raw(bool keeps_signals)
     terminal.is_raw = 1;
 }
 
+static void on_exit_of_program(RhNotifier *self, void *data)
+{
+    restore();
+}
+
 static bool stdio_open(RhChardev *chr, const void *options, GError **err)
 {
     StdioChar *self = RH_SELF(StdioChar, chr);
@@ -143,6 +150,8 @@ static bool stdio_open(RhChardev *chr, const void *options, GError **err)
     if (isatty(STDIN_FILENO)) {
         make_raw(!given->has_signal || given->signal);
     }
+    self->exiting.fn = on_exit_of_program;
+    rh_notifier_add(&chr->obj.vm->run->exiting, &self->exiting);
     self->io.is_shared = true;
     self->io.is_terminal = isatty(STDOUT_FILENO);
     /* No .closed: output goes on after the end of input. */
@@ -156,6 +165,7 @@ static void stdio_close(RhChardev *chr)
     StdioChar *self = RH_SELF(StdioChar, chr);
 
     rh_char_fd_end(&self->io);
+    rh_notifier_remove(&self->exiting);
     if (self->is_owner) {
         restore();
         terminal.is_raw = 0;

@@ -122,6 +122,7 @@ static void machine_fini(RhObject *obj)
     json_object_put(machine->smbios);
     g_clear_pointer(&machine->firmware_dirs, g_ptr_array_unref);
     g_free(machine->uuid);
+    g_free(machine->rtc_base);
     g_free(machine->name);
 }
 
@@ -203,7 +204,7 @@ static bool complete_smp(RhMachine *machine, GError **err)
         return false;
     }
     if (warning) {
-        g_warning("%s", warning);
+        g_printerr("warning: %s\n", warning);
     }
     return true;
 }

@@ -94,6 +94,25 @@ bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
     return hpet != NULL;
 }
 
+static bool make_rtc(RhPcMachine *pc, RhIsaBus *isa, GError **err)
+{
+    const RhMachine *machine = &pc->parent;
+    RhRtcConfig config = { .clock = (RhRtcClock)machine->rtc_clock };
+    RhDevice *rtc;
+
+    if (machine->rtc_base && !rh_rtc_config_parse_base(&config, machine->rtc_base, err)) {
+        g_prefix_error(err, "-rtc base=%s: ", machine->rtc_base);
+        return false;
+    }
+    rtc = rh_device_new(rh_machine_vm(machine), RH_TYPE_MC146818_RTC, err);
+    if (!rtc || !rh_device_own(rtc, NULL, NULL, err)) {
+        return false;
+    }
+    rh_rtc_configure(rtc, &config);
+    pc->rtc = rtc;
+    return rh_device_realize(rtc, &isa->parent, err);
+}
+
 bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err)
 {
     RhVm *vm = rh_machine_vm(&pc->parent);
@@ -102,11 +121,8 @@ bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err
     if (!make_interrupt_chips(pc, err) || !make_pit(pc, err)) {
         return false;
     }
-    if (has_rtc) {
-        pc->rtc = rh_device_create(vm, NULL, NULL, RH_TYPE_MC146818_RTC, &isa->parent, NULL, err);
-        if (!pc->rtc) {
-            return false;
-        }
+    if (has_rtc && !make_rtc(pc, isa, err)) {
+        return false;
     }
     pc->fw_cfg = (RhFwCfg *)rh_device_create(vm, &pc->parent.obj, "fw_cfg", RH_TYPE_FW_CFG_IO, NULL, NULL, err);
     return pc->fw_cfg != NULL;

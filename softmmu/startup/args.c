@@ -2,8 +2,10 @@
  * Reading the command line.
  */
 #include "softmmu/startup/args.h"
+#include <errno.h>
 #include "qapi/keyval.h"
 #include "softmmu/startup/help.h"
+#include "util/json.h"
 
 static void arg_free(void *opaque)
 {
@@ -123,14 +125,15 @@ static bool parse_value(const char *line, json_object *values)
 static bool read_config(RhArgs *args, const char *path, GError **err)
 {
     g_autofree char *contents = NULL;
+    g_autoptr(GError) reason = NULL;
     g_autofree char *group = NULL;
     g_autofree char *id = NULL;
     g_auto(GStrv) lines = NULL;
     json_object *values = NULL;
     bool good = true;
 
-    if (!g_file_get_contents(path, &contents, NULL, err)) {
-        return false;
+    if (!g_file_get_contents(path, &contents, NULL, &reason)) {
+        return rh_fail_errno(err, errno, "-readconfig %s: Could not open '%s'", path, path);
     }
     lines = g_strsplit(contents, "\n", -1);
     for (size_t i = 0; lines[i] && good; i++) {
@@ -158,6 +161,36 @@ static bool read_config(RhArgs *args, const char *path, GError **err)
     return good;
 }
 
+/* -set GROUP.ID.ARG=VALUE: the option that made it, found again, with one more key. */
+static bool set_in_earlier(RhArgs *args, const char *text, GError **err)
+{
+    const char *equals = strchr(text, '=');
+    g_autofree char *path = equals ? g_strndup(text, (size_t)(equals - text)) : NULL;
+    g_auto(GStrv) parts = g_strsplit(path ? path : "", ".", 3);
+
+    if (g_strv_length(parts) != 3) {
+        return rh_fail(err, "-set %s: can't parse: \"%s\", expected group.id.arg=value", text, text);
+    }
+    for (guint i = 0; i < args->list->len; i++) {
+        RhArg *arg = args->list->pdata[i];
+        const char *id = arg->json ? rh_json_text(arg->json, "id") : NULL;
+
+        if (g_strcmp0(arg->option->group, parts[0]) == 0 && g_strcmp0(id, parts[1]) == 0) {
+            json_object_object_add(arg->json, parts[2], json_object_new_string(equals + 1));
+            return true;
+        }
+    }
+    return rh_fail(err, "-set %s: there is no %s \"%s\" defined", text, parts[0], parts[1]);
+}
+
+static bool take(RhArgs *args, const RhOption *option, const char *text, GError **err)
+{
+    if (g_str_equal(option->name, "readconfig")) {
+        return read_config(args, text, err);
+    }
+    return g_str_equal(option->name, "set") ? set_in_earlier(args, text, err) : add(args, option, text, err);
+}
+
 bool rh_args_parse(RhArgs *args, int argc, char **argv, GError **err)
 {
     args->list = g_ptr_array_new_with_free_func(arg_free);
@@ -183,34 +216,41 @@ bool rh_args_parse(RhArgs *args, int argc, char **argv, GError **err)
             }
             text = argv[++i];
         }
-        if (g_str_equal(option->name, "readconfig") ? !read_config(args, text, err)
-                                                     : !add(args, option, text, err)) {
+        if (!take(args, option, text, err)) {
             return false;
         }
     }
     return true;
 }
 
+static bool is_called(RhArg *arg, const char *name)
+{
+    bool is_it = g_str_equal(arg->option->name, name);
+
+    arg->is_used |= is_it;
+    return is_it;
+}
+
 bool rh_args_has(const RhArgs *args, const char *name)
 {
+    bool has = false;
+
     for (guint i = 0; i < args->list->len; i++) {
-        if (g_str_equal(((RhArg *)args->list->pdata[i])->option->name, name)) {
-            return true;
-        }
+        has |= is_called(args->list->pdata[i], name);
     }
-    return false;
+    return has;
 }
 
 const char *rh_args_text(const RhArgs *args, const char *name)
 {
-    for (guint i = args->list->len; i-- > 0;) {
+    const char *text = NULL;
+
+    for (guint i = 0; i < args->list->len; i++) {
         const RhArg *arg = args->list->pdata[i];
 
-        if (g_str_equal(arg->option->name, name)) {
-            return arg->text;
-        }
+        text = is_called(args->list->pdata[i], name) ? arg->text : text;
     }
-    return NULL;
+    return text;
 }
 
 json_object *rh_args_merged(const RhArgs *args, const char *name)
@@ -220,7 +260,7 @@ json_object *rh_args_merged(const RhArgs *args, const char *name)
     for (guint i = 0; i < args->list->len; i++) {
         const RhArg *arg = args->list->pdata[i];
 
-        if (!g_str_equal(arg->option->name, name)) {
+        if (!is_called(args->list->pdata[i], name)) {
             continue;
         }
         if (!all || !(arg->option->flags & RH_OPTION_MERGE)) {
@@ -252,8 +292,20 @@ bool rh_args_each(const RhArgs *args, const char *name,
     for (guint i = 0; i < args->list->len; i++) {
         const RhArg *arg = args->list->pdata[i];
 
-        if (g_str_equal(arg->option->name, name) && !fn(arg, opaque, err)) {
+        if (is_called(args->list->pdata[i], name) && !fn(arg, opaque, err)) {
             return in_context(arg->option, arg->text, err);
+        }
+    }
+    return true;
+}
+
+bool rh_args_check_used(const RhArgs *args, GError **err)
+{
+    for (guint i = 0; i < args->list->len; i++) {
+        const RhArg *arg = args->list->pdata[i];
+
+        if (!arg->is_used && !(arg->option->flags & RH_OPTION_IGNORED)) {
+            return rh_fail(err, "-%s has no effect with this machine and these options", arg->option->name);
         }
     }
     return true;

@@ -13,6 +13,7 @@ typedef struct RhArg {
     char *text;             /* its argument as given; NULL for a flag */
     json_object *json;      /* STRUCT and OBJECT options: what the argument says */
     bool is_json;           /* the argument was JSON: its scalars have types */
+    bool is_used;           /* some part of start-up asked for it */
 } RhArg;
 
 /** RhArgs - all occurrences in order; the caller's memory */
@@ -41,6 +42,8 @@ json_object *rh_args_merged(const RhArgs *args, const char *name);
  * false and @err when it does not fit
  */
 bool rh_args_struct(const RhArgs *args, const char *name, void **ret, GError **err);
+/** rh_args_check_used - at the end of start-up: false and @err when an option that was given reached nobody */
+bool rh_args_check_used(const RhArgs *args, GError **err);
 /** rh_args_each - call fn for each occurrence of @name in order; an error gets "-NAME TEXT: " in front */
 bool rh_args_each(const RhArgs *args, const char *name,
                   bool (*fn)(const RhArg *arg, void *opaque, GError **err), void *opaque, GError **err);

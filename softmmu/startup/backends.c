@@ -1,13 +1,17 @@
 /*
  * What devices stand on: character devices, objects, block nodes; and the monitors.
  */
+#include <fcntl.h>
+#include <unistd.h>
 #include "accel/qtest.h"
 #include "block/options.h"
 #include "chardev/open.h"
 #include "monitor/monitor.h"
 #include "qapi-options.h"
+#include "softmmu/fds.h"
 #include "softmmu/startup/startup.h"
 #include "util/json.h"
+#include "util/parse.h"
 
 static bool add_chardev(const RhArg *arg, void *opaque, GError **err)
 {
@@ -37,9 +41,46 @@ static bool add_blockdev(const RhArg *arg, void *opaque, GError **err)
     return options && rh_block_add_blockdev(opaque, options, err);
 }
 
+static bool add_fd(const RhArg *arg, void *opaque, GError **err)
+{
+    g_autoptr(QmpAddFdOptions) options = rh_option_read(arg->option, arg->json, arg->is_json, err);
+    int fd;
+
+    if (!options) {
+        return false;
+    }
+    if (options->set < 0) {
+        return rh_fail(err, "set is %" PRId64 ", must not be negative", options->set);
+    }
+    if (options->fd <= STDERR_FILENO || options->fd > INT_MAX) {
+        return rh_fail(err, "fd cannot be used for standard I/O");
+    }
+    fd = fcntl((int)options->fd, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0) {
+        return rh_fail(err, "fd is not valid or already in use");
+    }
+    close((int)options->fd);
+    rh_fdset_add(opaque, options->set, fd, options->opaque);
+    return true;
+}
+
+/* The byte, as a number, that begins commands to a terminal shared with the monitor. */
+static bool set_escape(const RhArg *arg, void *opaque, GError **err)
+{
+    uint64_t code;
+
+    if (!rh_parse_u64(arg->text, UINT8_MAX, &code, NULL)) {
+        return rh_fail(err, "Bad argument to echr, must be a number from 0 to 255");
+    }
+    rh_char_set_escape(opaque, (uint8_t)code);
+    return true;
+}
+
 bool rh_startup_backends(RhStartup *startup, GError **err)
 {
-    return rh_args_each(startup->args, "chardev", add_chardev, startup->vm, err) &&
+    return rh_args_each(startup->args, "add-fd", add_fd, startup->vm, err) &&
+           rh_args_each(startup->args, "echr", set_escape, startup->vm, err) &&
+           rh_args_each(startup->args, "chardev", add_chardev, startup->vm, err) &&
            rh_args_each(startup->args, "object", add_object, startup->vm, err) &&
            rh_args_each(startup->args, "blockdev", add_blockdev, startup->vm, err);
 }

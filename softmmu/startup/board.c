@@ -178,7 +178,7 @@ static bool set_cpu(RhStartup *startup, GError **err)
         return false;
     }
     for (guint i = 0; i < warnings->len; i++) {
-        rh_startup_warn(startup, "%s", (char *)warnings->pdata[i]);
+        rh_startup_warn("%s", (char *)warnings->pdata[i]);
     }
     g_free(startup->machine->cpu_type);
     startup->machine->cpu_type = g_steal_pointer(&type);
@@ -208,6 +208,21 @@ static bool add_global(const RhArg *arg, void *opaque, GError **err)
 }
 
 /* -kernel and its kin are properties of the machine under other names. */
+static bool check_kernel(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    static const char *const needing[] = { "initrd", "append" };
+
+    if (rh_args_has(args, "kernel") && !rh_machine_type(machine)->default_cpu) {
+        return rh_fail(err, "The -kernel parameter is not supported: the machine has no processors");
+    }
+    for (size_t i = 0; i < RH_COUNT(needing); i++) {
+        if (rh_args_has(args, needing[i]) && !machine->kernel) {
+            return rh_fail(err, "-%s only allowed with -kernel option", needing[i]);
+        }
+    }
+    return true;
+}
+
 static bool set_shorthands(RhMachine *machine, const RhArgs *args, GError **err)
 {
     static const struct { const char *option, *prop; } rows[] = {
@@ -310,16 +325,63 @@ static bool set_identity(RhMachine *machine, const RhArgs *args, GError **err)
     return true;
 }
 
-static void set_display(RhMachine *machine, const RhArgs *args)
+/* Only "none" shows a picture as well as it does on the program whose place this takes. */
+static bool check_display(const RhArg *arg, void *opaque, GError **err)
+{
+    static const char *const known[] = { "cocoa", "curses", "dbus", "default", "egl-headless", "gtk", "sdl",
+                                         "spice-app", "vnc", NULL };
+    const char *type = rh_json_text(arg->json, "type");
+
+    if (type && g_str_equal(type, "none")) {
+        return true;
+    }
+    return type && g_strv_contains(known, type)
+               ? rh_fail(err, "display '%s' is not supported yet; only 'none' is accepted", type)
+               : rh_fail(err, "Parameter 'type' does not accept value '%s'", type ? type : "");
+}
+
+static bool check_vga(const char *vga, GError **err)
+{
+    static const char *const known[] = { "none", "std", NULL };
+    static const char *const later[] = { "cirrus", "qxl", "virtio", "vmware", NULL };
+
+    if (g_strv_contains(later, vga)) {
+        return rh_fail(err, "-vga %s is not supported yet; std and none are accepted", vga);
+    }
+    return g_strv_contains(known, vga) || rh_fail(err, "unknown vga type: %s, must be std or none", vga);
+}
+
+static bool set_display(RhMachine *machine, const RhArgs *args, GError **err)
 {
     const char *vga = rh_args_text(args, "vga");
+
+    if ((vga && !check_vga(vga, err)) || !rh_args_each(args, "display", check_display, NULL, err)) {
+        return false;
+    }
 
     machine->no_defaults = rh_args_has(args, "nodefaults");
     machine->has_graphics = !rh_args_has(args, "nographic");
     machine->vga = !vga                     ? (machine->no_defaults ? RH_VGA_NONE : RH_VGA_DEFAULT)
                    : g_str_equal(vga, "none") ? RH_VGA_NONE
-                   : g_str_equal(vga, "std")  ? RH_VGA_STD
-                                              : RH_VGA_OTHER;
+                                              : RH_VGA_STD;
+    return true;
+}
+
+static bool set_rtc(RhMachine *machine, const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpRtcOptions) rtc = NULL;
+    RhVm *vm = rh_machine_vm(machine);
+
+    if (!rh_args_struct(args, "rtc", (void **)&rtc, err) || !rtc) {
+        return !err || !*err;
+    }
+    machine->rtc_base = g_strdup(rtc->base);
+    machine->rtc_clock = rtc->has_clock ? (int)rtc->clock : 0;
+    if (rtc->has_driftfix) {
+        rh_vm_add_global(vm, "mc146818rtc", "lost_tick_policy",
+                         rtc->driftfix == QMP_LOST_TICK_POLICY_SLEW ? "slew" : "discard", false);
+    }
+    return true;
 }
 
 /* The board that users know as the default is still to come: said plainly where it is asked for, or would be meant. */
@@ -338,8 +400,7 @@ static const RhMachineType *choose_type(RhStartup *startup, json_object *props, 
         return NULL;
     }
     if (!name) {
-        fprintf(stderr, "%s: note: the machine is q35, the default here until there is an i440fx board\n",
-                startup->program);
+        g_printerr("note: the machine is q35, the default here until there is an i440fx board\n");
     }
     if (!name && !rh_machine_default_type()) {
         rh_fail(err, "No machine specified, and there is no default");
@@ -365,11 +426,11 @@ bool rh_startup_board(RhStartup *startup, GError **err)
     }
     machine->firmware_dirs = g_ptr_array_new_with_free_func(g_free);
     machine->smbios = json_object_new_array();
-    set_display(machine, args);
     return rh_args_each(args, "global", add_global, startup->vm, err) &&
            rh_args_each(args, "L", collect_dir, machine->firmware_dirs, err) &&
            rh_args_each(args, "smbios", collect_smbios, machine->smbios, err) &&
            set_shorthands(machine, args, err) && (!props || set_props(machine, props, err)) &&
+           check_kernel(machine, args, err) && set_display(machine, args, err) && set_rtc(machine, args, err) &&
            set_identity(machine, args, err) && set_smp(machine, args, err) && set_memory(machine, args, err) &&
            set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) &&
            rh_machine_build(machine, err);

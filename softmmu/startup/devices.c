@@ -2,6 +2,7 @@
  * Devices of the command line: serial ports, debug consoles, -device; then the finished machine.
  */
 #include "block/options.h"
+#include "hw/nvram/fw_cfg.h"
 #include "monitor/monitor.h"
 #include "qapi-options.h"
 #include "softmmu/startup/startup.h"
@@ -101,6 +102,28 @@ static bool refuse_unless_none(const RhArg *arg, void *opaque, GError **err)
            rh_fail(err, "networking is not supported yet; only 'none' is accepted");
 }
 
+/* -parallel none is what scripts write to be sure; there is nothing else yet. */
+static bool refuse_parallel(const RhArg *arg, void *opaque, GError **err)
+{
+    return g_str_equal(arg->text, "none") ||
+           rh_fail(err, "parallel ports are not supported yet; only 'none' is accepted");
+}
+
+static bool add_fw_cfg(const RhArg *arg, void *opaque, GError **err)
+{
+    g_autoptr(QmpFwCfgOptions) item = rh_option_read(arg->option, arg->json, arg->is_json, err);
+    RhFwCfg *fw = rh_fw_cfg_find(opaque);
+
+    if (!item) {
+        return false;
+    }
+    if (!item->name || !item->file + !item->string + !item->gen_id != 2) {
+        return rh_fail(err, "name, plus exactly one of file, string and gen_id, are needed");
+    }
+    return (fw || rh_fail(err, "fw_cfg device not available")) &&
+           rh_fw_cfg_add_user_item(fw, item->name, item->string, item->file, item->gen_id, err);
+}
+
 /* One hint where a user of a window would see nothing at all. */
 static void hint_at_output(const RhStartup *startup)
 {
@@ -112,7 +135,7 @@ static void hint_at_output(const RhStartup *startup)
             return;
         }
     }
-    rh_startup_warn(startup, "there is no window yet; use -nographic or -serial stdio to see the guest's console");
+    rh_startup_warn("there is no window yet; use -nographic or -serial stdio to see the guest's console");
 }
 
 static bool add_default_serial(RhStartup *startup, SerialCount *count, GError **err)
@@ -133,7 +156,7 @@ static void warn_unused_globals(const RhStartup *startup)
         const RhGlobal *global = startup->vm->globals->pdata[i];
 
         if (global->is_user && !global->was_used && !rh_type_find(global->type)) {
-            rh_startup_warn(startup, "global %s.%s has invalid class name", global->type, global->prop);
+            rh_startup_warn("global %s.%s has invalid class name", global->type, global->prop);
         }
     }
 }
@@ -145,6 +168,8 @@ bool rh_startup_devices(RhStartup *startup, GError **err)
 
     if (!rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "nic", refuse_unless_none, NULL, err) ||
+        !rh_args_each(args, "parallel", refuse_parallel, NULL, err) ||
+        !rh_args_each(args, "fw_cfg", add_fw_cfg, startup->vm, err) ||
         !rh_args_each(args, "serial", add_serial, &count, err) || !add_default_serial(startup, &count, err) ||
         !rh_args_each(args, "debugcon", add_debugcon, startup->vm, err) || !refuse_images(args, err) ||
         !rh_args_each(args, "drive", add_drive, startup->vm, err) ||

@@ -7,25 +7,21 @@
 
 typedef bool Stage(RhStartup *startup, GError **err);
 
+static bool check_used(RhStartup *startup, GError **err)
+{
+    return rh_args_check_used(startup->args, err);
+}
+
 static Stage *const stages[] = {
+    rh_startup_policy,      /* what follows when the guest ends, crashes or hangs */
     rh_startup_process,     /* log, names, signals */
     rh_startup_backends,    /* what devices will stand on */
     rh_startup_monitors,
     rh_startup_board,
     rh_startup_devices,
+    check_used,             /* no option was lost on the way */
     rh_startup_ready,       /* everything listens */
 };
-
-static void run_actions(const RhArgs *args, RhRunState *run)
-{
-    run->start_paused = rh_args_has(args, "S");
-    if (rh_args_has(args, "no-reboot")) {
-        run->on_reboot = QMP_REBOOT_ACTION_SHUTDOWN;
-    }
-    if (rh_args_has(args, "no-shutdown")) {
-        run->on_shutdown = QMP_SHUTDOWN_ACTION_PAUSE;
-    }
-}
 
 static void stop_vcpus(RhVm *vm)
 {
@@ -63,7 +59,6 @@ static int start(RhStartup *startup)
     if (good) {
         rh_lock(&startup->vm->lock);
         rh_reset_init(startup->vm);
-        run_actions(startup->args, startup->vm->run);
     }
     for (size_t i = 0; good && i < RH_COUNT(stages); i++) {
         good = stages[i](startup, &error);
@@ -71,7 +66,7 @@ static int start(RhStartup *startup)
     if (good) {
         exit_code = run(startup);
     } else {
-        rh_startup_report(startup, error);
+        rh_startup_report(error);
         if (startup->vm) {
             stop_vcpus(startup->vm);
         }
@@ -88,11 +83,12 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     g_autofree char *program = g_path_get_basename(argv[0]);
     RhArgs args;
-    RhStartup startup = { .args = &args, .program = program, .ready_fd = -1 };
+    RhStartup startup = { .args = &args, .ready_fd = -1 };
     int exit_code = 1;
 
+    rh_startup_name_messages(program);
     if (!rh_args_parse(&args, argc, argv, &error)) {
-        rh_startup_report(&startup, error);
+        rh_startup_report(error);
     } else if (args.help) {
         fputs(args.help, stdout);
         exit_code = 0;

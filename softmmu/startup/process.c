@@ -24,17 +24,52 @@ typedef struct ProcessRoom {
 
 RH_ROOM(process_room, ProcessRoom, .name = "process");
 
-void rh_startup_report(const RhStartup *startup, const GError *error)
+/* --- messages: every g_printerr of the program passes here and gets its name in front --- */
+
+static void print_plain(const char *text)
+{
+    fprintf(stderr, "%s: %s", g_get_prgname(), text);
+}
+
+static void print_stamped(const char *text)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *stamp = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
+
+    fprintf(stderr, "%s.%06dZ %s: %s", stamp, g_date_time_get_microsecond(now), g_get_prgname(), text);
+}
+
+static bool set_messages(const RhArgs *args, GError **err)
+{
+    g_autoptr(QmpMsgOptions) msg = NULL;
+
+    if (!rh_args_struct(args, "msg", (void **)&msg, err)) {
+        return false;
+    }
+    if (msg && msg->guest_name) {
+        return rh_fail(err, "-msg guest-name=on is not supported yet");
+    }
+    g_set_printerr_handler(msg && msg->timestamp ? print_stamped : print_plain);
+    return true;
+}
+
+void rh_startup_name_messages(const char *program)
+{
+    g_set_prgname(program);
+    g_set_printerr_handler(print_plain);
+}
+
+void rh_startup_report(const GError *error)
 {
     const char *hint = rh_error_hint(error);
 
-    fprintf(stderr, "%s: %s\n", startup->program, error->message);
+    g_printerr("%s\n", error->message);
     if (hint) {
         fprintf(stderr, "%s\n", hint);
     }
 }
 
-void rh_startup_warn(const RhStartup *startup, const char *format, ...)
+void rh_startup_warn(const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list args;
@@ -42,7 +77,7 @@ void rh_startup_warn(const RhStartup *startup, const char *format, ...)
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    fprintf(stderr, "%s: warning: %s\n", startup->program, text);
+    g_printerr("warning: %s\n", text);
 }
 
 /* --- background --- */
@@ -125,6 +160,15 @@ bool rh_startup_ready(RhStartup *startup, GError **err)
 
 /* --- signals --- */
 
+/* What a person recognises in "from pid 77 (libvirtd)"; empty when the process is gone. */
+static char *process_name(unsigned pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%u/cmdline", pid);
+    char *name = NULL;
+
+    return g_file_get_contents(path, &name, NULL, NULL) ? name : g_strdup("");
+}
+
 static void on_signal(void *opaque, unsigned events)
 {
     RhVm *vm = opaque;
@@ -133,7 +177,9 @@ static void on_signal(void *opaque, unsigned events)
 
     while (read(room->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo != SIGINT || info.ssi_pid) {
-            fprintf(stderr, "terminating on signal %u from pid %u\n", info.ssi_signo, info.ssi_pid);
+            g_autofree char *name = process_name(info.ssi_pid);
+
+            g_printerr("terminating on signal %u from pid %u (%s)\n", info.ssi_signo, info.ssi_pid, name);
         }
         rh_request_shutdown(vm, QMP_SHUTDOWN_CAUSE_HOST_SIGNAL);
     }
@@ -203,8 +249,8 @@ static bool set_up_trace(const RhArg *arg, void *opaque, GError **err)
     if (!options) {
         return false;
     }
-    if (options->enable) {
-        rh_trace_set(options->enable, true);
+    if (options->enable && !rh_trace_set(options->enable, true) && !strpbrk(options->enable, "*?")) {
+        rh_startup_warn("-trace %s: trace event '%s' does not exist", arg->text, options->enable);
     }
     return (!options->events || rh_trace_load(options->events, err)) &&
            (!options->file || rh_log_set_file(options->file, err));
@@ -260,7 +306,7 @@ bool rh_startup_process(RhStartup *startup, GError **err)
 {
     ProcessRoom *room = rh_vm_room(startup->vm, &process_room);
 
-    return set_up_log(startup->args, err) && set_names(startup->args, err) &&
+    return set_messages(startup->args, err) && set_up_log(startup->args, err) && set_names(startup->args, err) &&
            lock_memory(startup->args, err) && watch_signals(startup->vm, room, err) &&
            write_pidfile(startup->vm, room, rh_args_text(startup->args, "pidfile"), err);
 }

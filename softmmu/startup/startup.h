@@ -10,7 +10,6 @@
 
 typedef struct RhStartup {
     const RhArgs *args;
-    const char *program;        /* name for messages */
     RhVm *vm;
     RhMachine *machine;
     int ready_fd;               /* of the parent that waits for -daemonize; -1: none */
@@ -23,10 +22,14 @@ bool rh_startup_daemonize(RhStartup *startup, GError **err);
 bool rh_startup_process(RhStartup *startup, GError **err);
 /** rh_startup_ready - everything listens: let the parent end, detach from the terminal */
 bool rh_startup_ready(RhStartup *startup, GError **err);
-/** rh_startup_report - print an error (and its hint) as "PROGRAM: text" */
-void rh_startup_report(const RhStartup *startup, const GError *error);
-/** rh_startup_warn - print a warning the same way */
-void rh_startup_warn(const RhStartup *startup, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/** rh_startup_name_messages - from now on each g_printerr text begins with "PROGRAM: " (and, after -msg, the time) */
+void rh_startup_name_messages(const char *program);
+/** rh_startup_report - print an error and its hint */
+void rh_startup_report(const GError *error);
+/** rh_startup_warn - print a warning */
+void rh_startup_warn(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/** rh_startup_policy - -action, -watchdog-action, -no-reboot, -no-shutdown, -S */
+bool rh_startup_policy(RhStartup *startup, GError **err);
 
 /* backends.c: -chardev, -object, -blockdev, -drive, monitors */
 bool rh_startup_backends(RhStartup *startup, GError **err);

@@ -77,6 +77,8 @@ struct RhMachine {
     bool has_graphics;
     bool no_defaults;               /* -nodefaults */
     int vga;                        /* RhMachineVga */
+    char *rtc_base;                 /* -rtc base=; NULL: utc */
+    int rtc_clock;                  /* -rtc clock=, a RhRtcClock: host, rt, vm */
     char *uuid;                     /* -uuid, canonical text; NULL: none */
     char *name;                     /* -name guest=; NULL: none */
 
