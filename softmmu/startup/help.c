@@ -220,14 +220,6 @@ static char *trace_text(void)
     return g_strconcat(joined, "\n", NULL);
 }
 
-static char *chardevs_text(void)
-{
-    GString *out = g_string_new(NULL);
-
-    rh_char_help(out);
-    return g_string_free(out, FALSE);
-}
-
 static char *accels_text(void)
 {
     return names_text("Accelerators supported in QEMU binary:\n", RH_TYPE_ACCEL, "-accel");
