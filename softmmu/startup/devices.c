@@ -85,6 +85,22 @@ static bool add_drive(const RhArg *arg, void *opaque, GError **err)
     return true;
 }
 
+/* The card that a PC has unless it is told otherwise. */
+static bool add_vga(RhStartup *startup, GError **err)
+{
+    RhMachine *machine = startup->machine;
+    bool is_default = machine->vga == RH_VGA_DEFAULT;
+
+    if (machine->vga == RH_VGA_OTHER) {
+        return rh_fail(err, "-vga %s is not supported yet, must be std or none", rh_args_text(startup->args, "vga"));
+    }
+    if (machine->vga == RH_VGA_NONE || (is_default && !rh_bus_find(startup->vm, "pcie.0", NULL)) ||
+        !rh_machine_type(machine)->default_cpu) {
+        return true;
+    }
+    return add_implied(startup->vm, "VGA", NULL, err);
+}
+
 static bool refuse_images(const RhArgs *args, GError **err)
 {
     if (!args->images->len) {
@@ -166,7 +182,7 @@ bool rh_startup_devices(RhStartup *startup, GError **err)
     const RhArgs *args = startup->args;
     SerialCount count = { .vm = startup->vm };
 
-    if (!rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
+    if (!add_vga(startup, err) || !rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "nic", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "parallel", refuse_parallel, NULL, err) ||
         !rh_args_each(args, "fw_cfg", add_fw_cfg, startup->vm, err) ||
