@@ -86,6 +86,9 @@ static void fill_limits(RhKvm *kvm)
     limits->who = "host";
     limits->runs_on_host_cpu = true;
     limits->has_kvm_leaves = true;
+    /* What KVM brings to any model at little cost, and what models have only under software. */
+    limits->models_gain = "kvmclock kvm-nopiodelay kvm-asyncpf kvm-steal-time kvm-pv-eoi kvmclock-stable-bit x2apic";
+    limits->models_lose = "acpi monitor svm";
     limits->tsc_khz = khz > 0 ? (uint32_t)khz : 0;
     rh_cpu_limits_from_leaves(limits, cpuid->leaves, nr);
     read_feature_msrs(kvm, &limits->features);
