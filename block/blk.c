@@ -10,14 +10,30 @@
 typedef struct BlkRoom {
     GPtrArray *blks;
     GPtrArray *drives;      /* RhDrive * */
+    RhNotifier run_changed;
 } BlkRoom;
 
 static void drive_free(void *opaque)
 {
     RhDrive *drive = opaque;
 
+    rh_blk_unuse(&drive->hold);
     g_free(drive->id);
     g_free(drive);
+}
+
+/* The machine runs (again): what stopped it is history. */
+static void run_changed(RhNotifier *notifier, void *data)
+{
+    const BlkRoom *room = RH_CONTAINER(BlkRoom, run_changed, notifier);
+
+    for (guint i = 0; *(bool *)data && i < room->blks->len; i++) {
+        ((RhBlk *)room->blks->pdata[i])->io_status = QMP_BLOCK_DEVICE_IO_STATUS_OK;
+    }
+}
+
+static void ignore_node(RhBlkNode *node, void *opaque)
+{
 }
 
 static void blk_room_init(RhVm *vm, void *opaque)
@@ -26,12 +42,16 @@ static void blk_room_init(RhVm *vm, void *opaque)
 
     room->blks = g_ptr_array_new();
     room->drives = g_ptr_array_new_with_free_func(drive_free);
+    room->run_changed.fn = run_changed;
+    rh_notifier_add(&vm->run->changed, &room->run_changed);
+    rh_blk_foreach(vm, ignore_node, NULL);      /* the room of nodes is there first, and outlives this one */
 }
 
 static void blk_room_fini(RhVm *vm, void *opaque)
 {
     BlkRoom *room = opaque;
 
+    rh_notifier_remove(&room->run_changed);
     g_ptr_array_unref(room->blks);
     g_ptr_array_unref(room->drives);
 }
@@ -57,12 +77,18 @@ static RhDrive *find_drive(RhVm *vm, const char *id)
 bool rh_blk_drive_add(RhVm *vm, RhDrive *drive, GError **err)
 {
     BlkRoom *room = rh_vm_room(vm, &blk_room);
+    g_autofree char *who = g_strdup_printf("drive '%s'", drive->id);
+    bool is_ok = rh_blk_use(&drive->hold, drive->node, who, false, true, err);
 
-    if (drive->id && find_drive(vm, drive->id)) {
-        return rh_fail(err, "Duplicate ID '%s' for drive", drive->id);
+    if (is_ok && find_drive(vm, drive->id)) {
+        is_ok = rh_fail(err, "Duplicate ID '%s' for drive", drive->id);
     }
-    g_ptr_array_add(room->drives, drive);
-    return true;
+    if (is_ok) {
+        g_ptr_array_add(room->drives, drive);
+    } else {
+        drive_free(drive);
+    }
+    return is_ok;
 }
 
 /* A node gets an RhDrive of its own the first time it is named. */
@@ -237,7 +263,8 @@ int rh_blk_co_zero(RhBlk *blk, uint64_t offset, uint64_t bytes, bool may_unmap)
 /* --- errors --- */
 
 typedef struct Failure {
-    RhBlk *blk;
+    RhVm *vm;
+    RhBlk *blk;             /* may be gone when the main loop gets to it */
     bool is_read;
     bool is_no_space;
     int error;
@@ -247,9 +274,14 @@ typedef struct Failure {
 static void tell_failure(void *opaque)
 {
     g_autofree Failure *failure = opaque;
+    const BlkRoom *room = rh_vm_room(failure->vm, &blk_room);
     RhBlk *blk = failure->blk;
-    const char *id = blk->drive->id ? blk->drive->id : "";
+    const char *id;
 
+    if (!g_ptr_array_find(room->blks, blk, NULL)) {
+        return;
+    }
+    id = blk->drive->id ? blk->drive->id : "";
     qmp_event_block_io_error(blk->vm->events, id, blk->user.node->is_named ? blk->user.node->name : NULL,
                              failure->is_read ? QMP_IO_OPERATION_TYPE_READ : QMP_IO_OPERATION_TYPE_WRITE,
                              failure->action, true, failure->is_no_space, g_strerror(failure->error));
@@ -277,6 +309,7 @@ QmpBlockErrorAction rh_blk_failed(RhBlk *blk, bool is_read, int error)
 {
     Failure *failure = g_new0(Failure, 1);
 
+    failure->vm = blk->vm;
     failure->blk = blk;
     failure->is_read = is_read;
     failure->error = ABS(error);

@@ -25,7 +25,7 @@ typedef struct FileState {
     RhCoMutex edges;        /* misaligned direct writes, one at a time */
 } FileState;
 
-enum { DIRECT_ALIGN = 4096 };
+enum { DIRECT_ALIGN = 4096, SECTOR = 512 };
 
 static int open_fd(RhBlkNode *node, const char *path)
 {
@@ -60,7 +60,8 @@ static bool look_at(RhBlkNode *node, FileState *state, const char *path, GError 
     if (state->is_device && ioctl(state->aio.fd, BLKGETSIZE64, &bytes) < 0) {
         return rh_fail_errno(err, errno, "Could not tell the size of '%s'", path);
     }
-    state->length = state->is_device ? bytes : (uint64_t)st.st_size;
+    /* Disks are made of sectors: the file's last one is filled up with zeroes. */
+    state->length = state->is_device ? bytes : rh_align_up((uint64_t)st.st_size, SECTOR);
     node->align = node->is_direct ? DIRECT_ALIGN : 1;
     return true;
 }
@@ -116,8 +117,12 @@ static int64_t file_length(RhBlkNode *node)
 
 /* --- whole requests --- */
 
-/* Move all of @bytes, however short the kernel's answers are; reads beyond the end of the file give zeroes. */
-static int move_all(RhAio *aio, bool is_write, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
+/*
+ * Move all of @bytes, however short the kernel's answers are; reads beyond the end of the file give zeroes. An
+ * answer that is no multiple of @align ends at the end of the file, where direct I/O could not go on anyway.
+ */
+static int move_all(RhAio *aio, bool is_write, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov,
+                    uint32_t align)
 {
     uint64_t done = 0;
 
@@ -133,32 +138,34 @@ static int move_all(RhAio *aio, bool is_write, uint64_t offset, uint64_t bytes, 
         if (moved < 0) {
             return (int)moved;
         }
-        if (moved == 0) {
+        done += (uint64_t)moved;
+        if (moved == 0 || (!is_write && done % align)) {
             if (is_write) {
                 return -ENOSPC;
             }
             rh_iov_memset(iov, (unsigned)nr_iov, done, 0, bytes - done);
             return 0;
         }
-        done += (uint64_t)moved;
     }
     return 0;
 }
 
 /* The usual case in one call, without looking at the iovec again. */
-static int move_request(RhAio *aio, bool is_write, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
+static int move_request(RhBlkNode *node, bool is_write, uint64_t offset, uint64_t bytes, const struct iovec *iov,
+                        int nr_iov)
 {
-    ssize_t moved;
+    RhAio *aio = &((FileState *)node->state)->aio;
+    ssize_t moved = -EAGAIN;
 
-    if (nr_iov > IOV_MAX) {
-        return move_all(aio, is_write, offset, bytes, iov, nr_iov);
+    if (nr_iov <= IOV_MAX) {
+        moved = is_write ? rh_co_pwritev(aio, iov, nr_iov, offset) : rh_co_preadv(aio, iov, nr_iov, offset);
     }
-    moved = is_write ? rh_co_pwritev(aio, iov, nr_iov, offset) : rh_co_preadv(aio, iov, nr_iov, offset);
     if (moved >= 0 && (uint64_t)moved == bytes) {
         return 0;
     }
-    return moved < 0 && moved != -EINTR && moved != -EAGAIN ? (int)moved
-                                                             : move_all(aio, is_write, offset, bytes, iov, nr_iov);
+    return moved < 0 && moved != -EINTR && moved != -EAGAIN
+               ? (int)moved
+               : move_all(aio, is_write, offset, bytes, iov, nr_iov, node->align);
 }
 
 static bool is_aligned(const RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
@@ -172,6 +179,30 @@ static bool is_aligned(const RhBlkNode *node, uint64_t offset, uint64_t bytes, c
         bits |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
     }
     return !(bits & (node->align - 1));
+}
+
+typedef struct Truncation {
+    int fd;
+    uint64_t bytes;
+} Truncation;
+
+static int truncate_in_worker(void *opaque)
+{
+    const Truncation *truncation = opaque;
+
+    return ftruncate(truncation->fd, (off_t)truncation->bytes) < 0 ? -errno : 0;
+}
+
+/* Whole blocks; what sticks out behind the disk's end is cut off again. */
+static int write_blocks(FileState *state, uint64_t start, uint64_t span, const struct iovec *whole, uint32_t align)
+{
+    Truncation back = { state->aio.fd, state->length };
+    int result = move_all(&state->aio, true, start, span, whole, 1, align);
+
+    if (result == 0 && !state->is_device && start + span > back.bytes) {
+        result = rh_co_offload(truncate_in_worker, &back);
+    }
+    return result;
 }
 
 enum { COPY_PIECE = 1 << 20 };
@@ -196,11 +227,11 @@ static int move_copied(RhBlkNode *node, bool is_write, uint64_t offset, uint64_t
         struct iovec whole = { copy, span };
 
         if (!is_write || skip || span != some) {
-            result = move_all(&state->aio, false, start, span, &whole, 1);
+            result = move_all(&state->aio, false, start, span, &whole, 1, node->align);
         }
         if (is_write && result == 0) {
             rh_iov_to_buf(iov, (unsigned)nr_iov, done, copy + skip, some);
-            result = move_all(&state->aio, true, start, span, &whole, 1);
+            result = write_blocks(state, start, span, &whole, node->align);
         } else if (result == 0) {
             rh_iov_from_buf(iov, (unsigned)nr_iov, done, copy + skip, some);
         }
@@ -215,10 +246,8 @@ static int move_copied(RhBlkNode *node, bool is_write, uint64_t offset, uint64_t
 
 static int move(RhBlkNode *node, bool is_write, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
 {
-    FileState *state = node->state;
-
     return is_aligned(node, offset, bytes, iov, nr_iov)
-               ? move_request(&state->aio, is_write, offset, bytes, iov, nr_iov)
+               ? move_request(node, is_write, offset, bytes, iov, nr_iov)
                : move_copied(node, is_write, offset, bytes, iov, nr_iov);
 }
 
@@ -242,46 +271,45 @@ static int file_co_pwritev(RhBlkNode *node, uint64_t offset, uint64_t bytes, con
 
 /* --- space --- */
 
-static int punch(RhBlkNode *node, uint64_t offset, uint64_t bytes)
+/* @how: FALLOC_FL_PUNCH_HOLE or FALLOC_FL_ZERO_RANGE; -ENOTSUP where the file system has none */
+static int deallocate(FileState *state, int how, uint64_t offset, uint64_t bytes)
 {
-    int result = rh_co_fallocate(&((FileState *)node->state)->aio, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset,
-                                 bytes);
+    int result = rh_co_fallocate(&state->aio, how | FALLOC_FL_KEEP_SIZE, offset, bytes);
 
     return result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV ? -ENOTSUP : result;
 }
 
 static int file_co_discard(RhBlkNode *node, uint64_t offset, uint64_t bytes)
 {
-    int result = punch(node, offset, bytes);
+    int result = bytes ? deallocate(node->state, FALLOC_FL_PUNCH_HOLE, offset, bytes) : 0;
 
     return result == -ENOTSUP ? 0 : result;     /* a discard is advice */
+}
+
+static int zero(FileState *state, uint64_t offset, uint64_t bytes, unsigned flags)
+{
+    int result = bytes ? -ENOTSUP : 0;
+
+    if (bytes && (flags & RH_BLK_MAY_UNMAP)) {
+        result = deallocate(state, FALLOC_FL_PUNCH_HOLE, offset, bytes);
+    }
+    return result == -ENOTSUP ? deallocate(state, FALLOC_FL_ZERO_RANGE, offset, bytes) : result;
 }
 
 static int file_co_zero(RhBlkNode *node, uint64_t offset, uint64_t bytes, unsigned flags)
 {
     FileState *state = node->state;
-    int result = -ENOTSUP;
+    bool meets_edges = (offset | bytes) & (node->align - 1);
+    int result;
 
-    if (flags & RH_BLK_MAY_UNMAP) {
-        result = punch(node, offset, bytes);
+    if (meets_edges) {      /* a copied write of the sector beside it must not bring back what was there */
+        rh_co_lock(&state->edges);
     }
-    if (result == -ENOTSUP) {
-        result = rh_co_fallocate(&state->aio, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, bytes);
-        result = result == -EOPNOTSUPP || result == -ENOSYS || result == -ENODEV ? -ENOTSUP : result;
+    result = zero(state, offset, bytes, flags);
+    if (meets_edges) {
+        rh_co_unlock(&state->edges);
     }
     return result == 0 && (flags & RH_BLK_FUA) ? file_co_flush(node) : result;
-}
-
-typedef struct Truncation {
-    int fd;
-    uint64_t bytes;
-} Truncation;
-
-static int truncate_in_worker(void *opaque)
-{
-    const Truncation *truncation = opaque;
-
-    return ftruncate(truncation->fd, (off_t)truncation->bytes) < 0 ? -errno : 0;
 }
 
 static int file_co_truncate(RhBlkNode *node, uint64_t bytes)

@@ -23,13 +23,28 @@ static void room_init(RhVm *vm, void *opaque)
 
 static void node_free(RhBlkNode *node);
 
+/* A node that no other stands on. There is one, as the graph has no circles. */
+static RhBlkNode *top_node(const BlockRoom *room)
+{
+    RhBlkNode *node = room->nodes->pdata[0];
+
+    for (guint i = 0; i < room->nodes->len; i++) {
+        RhBlkNode *above = room->nodes->pdata[i];
+
+        if (above->file.node == node) {
+            node = above;
+            i = (guint)-1;
+        }
+    }
+    return node;
+}
+
 static void room_fini(RhVm *vm, void *opaque)
 {
     BlockRoom *room = opaque;
 
-    /* Later nodes stand on earlier ones. */
     while (room->nodes->len) {
-        node_free(room->nodes->pdata[room->nodes->len - 1]);
+        node_free(top_node(room));
     }
     g_ptr_array_unref(room->nodes);
 }
@@ -170,6 +185,9 @@ bool rh_blk_close(RhBlkNode *node, GError **err)
 
 /* --- users --- */
 
+static bool set_use(RhBlkUser *user, bool writes, bool shares_writing, GError **err);
+
+/* Tell the driver, and the node below, what the users of @node do together. */
 static bool permit(RhBlkNode *node, GError **err)
 {
     bool writes = false;
@@ -181,27 +199,66 @@ static bool permit(RhBlkNode *node, GError **err)
         writes |= user->writes;
         forbids |= !user->shares_writing;
     }
+    if (node->file.node && !set_use(&node->file, writes, !forbids, err)) {
+        return false;
+    }
     return !node->driver->permit || node->driver->permit(node, writes, forbids, err);
 }
 
-bool rh_blk_use(RhBlkUser *user, RhBlkNode *node, const char *who, bool writes, bool shares_writing, GError **err)
+static bool check_users(const RhBlkUser *user, bool writes, bool shares_writing, GError **err)
 {
+    const RhBlkNode *node = user->node;
+
     if (writes && node->is_read_only) {
-        return rh_fail(err, "Block node is read-only");
+        return rh_fail(err, "Block node '%s' is read-only", node->name);
     }
     for (guint i = 0; i < node->users->len; i++) {
         const RhBlkUser *other = node->users->pdata[i];
 
-        if ((writes && !other->shares_writing) || (other->writes && !shares_writing)) {
+        if (other != user && ((writes && !other->shares_writing) || (other->writes && !shares_writing))) {
             return rh_fail(err, "Conflicts with use by %s as '%s', which %s on %s", other->who,
                            node->driver->is_protocol ? "file" : "root",
                            writes && !other->shares_writing ? "does not allow 'write'" : "uses 'write'", node->name);
         }
     }
-    *user = (RhBlkUser){ node, g_strdup(who), writes, shares_writing };
+    return true;
+}
+
+/* Change what @user does with its node and with all below; wholly, or not at all. */
+static bool set_use(RhBlkUser *user, bool writes, bool shares_writing, GError **err)
+{
+    const RhBlkUser was = *user;
+
+    if (!check_users(user, writes, shares_writing, err)) {
+        return false;
+    }
+    user->writes = writes;
+    user->shares_writing = shares_writing;
+    if (!permit(user->node, err)) {
+        *user = was;
+        permit(user->node, NULL);   /* as it was before: granted then */
+        return false;
+    }
+    return true;
+}
+
+/* Take @user off its node, which stays. */
+static void leave(RhBlkUser *user)
+{
+    RhBlkNode *node = user->node;
+
+    g_ptr_array_remove(node->users, user);
+    g_free(user->who);
+    *user = (RhBlkUser){ NULL };
+    permit(node, NULL);     /* asking for less never fails */
+}
+
+bool rh_blk_use(RhBlkUser *user, RhBlkNode *node, const char *who, bool writes, bool shares_writing, GError **err)
+{
+    *user = (RhBlkUser){ node, g_strdup(who), false, true };
     g_ptr_array_add(node->users, user);
-    if (!permit(node, err)) {
-        rh_blk_unuse(user);
+    if (!set_use(user, writes, shares_writing, err)) {
+        leave(user);
         return false;
     }
     return true;
@@ -214,12 +271,8 @@ void rh_blk_unuse(RhBlkUser *user)
     if (!node) {
         return;
     }
-    g_ptr_array_remove(node->users, user);
-    g_free(user->who);
-    *user = (RhBlkUser){ NULL };
-    if (node->users->len || node->is_named) {
-        permit(node, NULL);     /* asking for less never fails */
-    } else {
+    leave(user);
+    if (!node->users->len && !node->is_named) {
         node_free(node);
     }
 }
@@ -300,7 +353,9 @@ static int write_zeroes(RhBlkNode *node, uint64_t offset, uint64_t bytes, unsign
 
     while (bytes) {
         struct iovec iov = { (void *)zeroes, MIN(bytes, PIECE) };
-        int result = node->driver->co_pwritev(node, offset, iov.iov_len, &iov, 1, flags);
+        bool is_last = iov.iov_len == bytes;
+        int result = node->driver->co_pwritev(node, offset, iov.iov_len, &iov, 1,
+                                              is_last ? flags : flags & ~(unsigned)RH_BLK_FUA);
 
         if (result < 0) {
             return result;
@@ -323,6 +378,9 @@ int rh_co_node_zero(RhBlkNode *node, uint64_t offset, uint64_t bytes, unsigned f
     }
     if (!node->may_unmap) {
         flags &= ~(unsigned)RH_BLK_MAY_UNMAP;
+    }
+    if (node->has_no_flush) {
+        flags &= ~(unsigned)RH_BLK_FUA;
     }
     if (node->driver->co_zero) {
         result = node->driver->co_zero(node, offset, bytes, flags);

@@ -42,9 +42,22 @@ static void inherit(QmpBlockdevOptions *to, const QmpBlockdevOptions *from)
     }
 }
 
-bool rh_blk_open_file(RhBlkNode *node, const QmpBlockdevRef *ref, const QmpBlockdevOptions *options, GError **err)
+static bool take_below(RhBlkNode *node, RhBlkNode *below, GError **err)
 {
     g_autofree char *who = g_strdup_printf("node '%s'", node->name);
+
+    if (below->is_read_only && !node->is_read_only) {
+        if (!below->is_auto_read_only && !node->is_auto_read_only) {
+            return rh_fail(err, "Block node '%s' is read-only", below->name);
+        }
+        node->is_read_only = true;
+    }
+    /* A node without users asks nothing of the one below; users' wishes are passed down as they come. */
+    return rh_blk_use(&node->file, below, who, false, true, err);
+}
+
+bool rh_blk_open_file(RhBlkNode *node, const QmpBlockdevRef *ref, const QmpBlockdevOptions *options, GError **err)
+{
     RhBlkNode *below;
 
     if (ref->kind == QMP_BLOCKDEV_REF_REFERENCE) {
@@ -56,19 +69,8 @@ bool rh_blk_open_file(RhBlkNode *node, const QmpBlockdevRef *ref, const QmpBlock
     if (!below) {
         return false;
     }
-    if (below->is_read_only && !node->is_read_only) {
-        if (!below->is_auto_read_only && !node->is_auto_read_only) {
-            rh_fail(err, "Block node '%s' is read-only", below->name);
-            if (!below->is_named) {
-                rh_blk_close(below, NULL);
-            }
-            return false;
-        }
-        node->is_read_only = true;
-    }
-    /* How much is written and shared is settled when a device comes: as a user below, the node bears all. */
-    if (!rh_blk_use(&node->file, below, who, false, true, err)) {
-        if (!below->is_named && !below->users->len) {
+    if (!take_below(node, below, err)) {
+        if (!below->is_named) {
             rh_blk_close(below, NULL);
         }
         return false;
@@ -216,10 +218,11 @@ static bool refuse_missing(const QmpDriveOptions *drive, GError **err)
     return true;
 }
 
-static char *free_id(RhVm *vm, const char *interface)
+/* As "virtio0": the next of its interface that is free. */
+static char *free_id(RhVm *vm, QmpBlockInterfaceType interface)
 {
     for (unsigned n = 0;; n++) {
-        char *id = g_strdup_printf("%s%u", interface, n);
+        char *id = g_strdup_printf("%s%u", qmp_block_interface_type_name(interface), n);
 
         if (!rh_blk_drive_find(vm, id, NULL)) {
             return id;
@@ -228,37 +231,47 @@ static char *free_id(RhVm *vm, const char *interface)
     }
 }
 
-static bool add(RhVm *vm, const QmpDriveOptions *options, RhDriveRequest *ret, GError **err)
+static RhBlkNode *open_for_drive(RhVm *vm, const QmpDriveOptions *options, const CacheMode *mode, GError **err)
 {
-    const CacheMode *mode = find_cache_mode(options->cache, err);
     bool is_read_only = (options->has_read_only && options->read_only) ||
                         (options->has_readonly && options->readonly) ||
                         (options->media && g_str_equal(options->media, "cdrom"));
-    g_autoptr(QmpBlockdevOptions) node_options = NULL;
-    g_autoptr(RhJson) json = NULL;
+    g_autoptr(RhJson) json = node_json(options, mode, is_read_only, err);
+    g_autoptr(QmpBlockdevOptions) node_options =
+        json ? qmp_blockdev_options_from_json(json, QAPI_KEYVAL, err) : NULL;
+
+    return node_options ? rh_blk_open(vm, node_options, err) : NULL;
+}
+
+static bool add(RhVm *vm, const QmpDriveOptions *options, RhDriveRequest *ret, GError **err)
+{
+    const CacheMode *mode = find_cache_mode(options->cache, err);
     RhDrive *drive;
     RhBlkNode *node;
 
     if (!mode || !refuse_missing(options, err)) {
         return false;
     }
-    json = node_json(options, mode, is_read_only, err);
-    node_options = json ? qmp_blockdev_options_from_json(json, QAPI_KEYVAL, err) : NULL;
-    node = node_options ? rh_blk_open(vm, node_options, err) : NULL;
+    if (options->id && !rh_id_ok(options->id)) {
+        return rh_fail(err, "Parameter 'id' expects an identifier, not '%s'", options->id);
+    }
+    node = open_for_drive(vm, options, mode, err);
     if (!node) {
         return false;
     }
-    node->is_named = true;      /* lives without a device, as its drive does */
+    ret->interface = options->has_if ? options->if_ : QMP_BLOCK_INTERFACE_TYPE_IDE;
     drive = g_new0(RhDrive, 1);
     drive->node = node;
-    ret->interface = options->has_if ? options->if_ : QMP_BLOCK_INTERFACE_TYPE_IDE;
-    drive->id = options->id ? g_strdup(options->id) : free_id(vm, "virtio");
+    drive->id = options->id ? g_strdup(options->id) : free_id(vm, ret->interface);
     drive->on_read_error = options->has_rerror ? options->rerror : QMP_BLOCKDEV_ON_ERROR_ACTION_AUTO;
     drive->on_write_error = options->has_werror ? options->werror : QMP_BLOCKDEV_ON_ERROR_ACTION_AUTO;
     drive->writes_through = mode->writes_through;
     drive->is_read_only = node->is_read_only;
+    if (!rh_blk_drive_add(vm, drive, err)) {
+        return false;
+    }
     ret->id = g_strdup(drive->id);
-    return rh_blk_drive_add(vm, drive, err);
+    return true;
 }
 
 bool rh_block_add_drive(RhVm *vm, json_object *json, bool is_json, RhDriveRequest *ret, GError **err)

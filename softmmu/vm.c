@@ -117,10 +117,11 @@ void *rh_vm_room(RhVm *vm, const RhRoom *room)
 
     if (!vm->rooms[index]) {
         vm->rooms[index] = g_malloc0(room->size);
-        g_ptr_array_add(vm->room_order, GSIZE_TO_POINTER(index));
         if (room->init) {
             room->init(vm, vm->rooms[index]);
         }
+        /* After its init: a room that this one needed already is older, and ends later. */
+        g_ptr_array_add(vm->room_order, GSIZE_TO_POINTER(index));
     }
     return vm->rooms[index];
 }

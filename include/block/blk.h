@@ -15,6 +15,7 @@ typedef enum RhBlkOp { RH_BLK_READ, RH_BLK_WRITE, RH_BLK_FLUSH, RH_BLK_UNMAP, RH
 typedef struct RhDrive {
     RhBlkNode *node;        /* NULL: no medium */
     char *id;               /* of -drive; NULL for a node */
+    RhBlkUser hold;         /* of -drive: its node lives as long as it */
     QmpBlockdevOnErrorAction on_read_error;
     QmpBlockdevOnErrorAction on_write_error;
     bool writes_through;    /* cache=writethrough or directsync: the device's write cache is off */
@@ -67,7 +68,10 @@ QmpBlockErrorAction rh_blk_failed(RhBlk *blk, bool is_read, int error);
 /** rh_blk_resized - tell the devices on @node (or above it) that its length changed */
 void rh_blk_resized(RhBlkNode *node);
 
-/** rh_blk_drive_add - enter a drive with an id for "drive=" (takes @drive over); false and @err for a duplicate id */
+/**
+ * rh_blk_drive_add - enter a drive with an id for "drive="; false and @err for a duplicate id
+ * Takes @drive over, and holds its node, in both cases: without the drive, an unnamed node ends.
+ */
 bool rh_blk_drive_add(RhVm *vm, RhDrive *drive, GError **err);
 /** rh_blk_drive_find - by id of a -drive, or node name; NULL and @err */
 RhDrive *rh_blk_drive_find(RhVm *vm, const char *id, GError **err);

@@ -85,9 +85,12 @@ bool rh_blk_close(RhBlkNode *node, GError **err);
 /** rh_blk_foreach - every node, in order of making */
 void rh_blk_foreach(RhVm *vm, void (*fn)(RhBlkNode *node, void *opaque), void *opaque);
 
-/** rh_blk_use - become a user; @err when that conflicts with another user or program. Ends with rh_blk_unuse. */
+/**
+ * rh_blk_use - become a user; @err when that conflicts with another user or program. Ends with rh_blk_unuse.
+ * What the users of a node do together it does to the node below, and so on down to the image's locks.
+ */
 bool rh_blk_use(RhBlkUser *user, RhBlkNode *node, const char *who, bool writes, bool shares_writing, GError **err);
-/** rh_blk_unuse - stop; an unnamed node without users is closed. Safe when not in use. */
+/** rh_blk_unuse - stop; an unnamed node without users is closed (not so when rh_blk_use fails). Safe when not in use. */
 void rh_blk_unuse(RhBlkUser *user);
 
 /* I/O on a node, for drivers above it and for RhBlk; in coroutines. */
