@@ -108,7 +108,7 @@ BAD = [
     ("-M q35 -smbios type=99", "-smbios type=99"),
     ("-M q35 -smbios nosuch=1", "Must specify type= or file="),
     ("-M q35 -fw_cfg name=a", "-fw_cfg name=a: name, plus exactly one of file, string and gen_id, are needed"),
-    ("-M q35 -fw_cfg name=opt/a,file={dir}/nosuch", "can't load {dir}/nosuch"),
+    ("-M q35 -fw_cfg name=opt/a,file={dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
     # the rest
     ("-M q35 -rtc base=nosuch", "nosuch"),
     ("-M q35 -rtc nosuch=1", "-rtc", "'nosuch'"),
@@ -125,7 +125,7 @@ BAD = [
     ("-M none -readconfig {dir}/bad.cfg", "{dir}/bad.cfg:2"),
     ("-M none -msg nosuch=1", "-msg", "'nosuch'"),
     ("-M none -overcommit nosuch=1", "-overcommit", "'nosuch'"),
-    ("-M none -serial null -device isa-serial", "-device isa-serial: No 'ISA' bus found"),
+    ("-M none -device isa-serial", "-device isa-serial: No 'ISA' bus found"),
     ("-M none -fw_cfg opt/a,string=b", "fw_cfg device not available"),
 ]
 
