@@ -93,6 +93,8 @@ BAD = [
     ("-M none -add-fd fd=77,set=1", "fd is not valid or already in use"),
     ("-M none -add-fd fd=1,set=1", "fd cannot be used for standard I/O"),
     ("-M none -add-fd fd=5", "'set' is missing"),
+    ("-M none -audiodev none", "Parameter 'id' is missing"),
+    ("-M none -audiodev nosuch,id=a", "'nosuch' is not supported yet"),
     ("-M none -echr nosuch", "Bad argument to echr"),
     # what the guest starts from
     ("-M q35 -kernel {dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
