@@ -61,20 +61,28 @@ void rh_vm_start(RhVm *vm)
     rh_vcpus_resume(vm);
 }
 
-void rh_vm_stop(RhVm *vm, QmpRunState state)
+/* Whether it ran before. */
+static bool halt(RhVm *vm, QmpRunState state)
 {
     bool is_running = false;
 
     if (!rh_is_running(vm)) {
         vm->run->state = state;
-        return;
+        return false;
     }
     rh_vcpus_pause(vm);
     vm->run->state = state;
     set_accel_clock(vm, false);
     rh_clock_set_running(vm->clock, false);
     rh_notifier_call(&vm->run->changed, &is_running);
-    qmp_event_stop(vm->events);
+    return true;
+}
+
+void rh_vm_stop(RhVm *vm, QmpRunState state)
+{
+    if (halt(vm, state)) {
+        qmp_event_stop(vm->events);
+    }
 }
 
 /* --- requests --- */
@@ -271,7 +279,8 @@ int rh_main_run(RhVm *vm)
     while (!vm->run->has_quit) {
         rh_loop_turn(vm->loop, true);
     }
-    rh_vm_stop(vm, vm->run->state == QMP_RUN_STATE_RUNNING ? QMP_RUN_STATE_SHUTDOWN : vm->run->state);
+    /* SHUTDOWN was the last event: no client waits for a STOP after it. */
+    halt(vm, vm->run->state == QMP_RUN_STATE_RUNNING ? QMP_RUN_STATE_SHUTDOWN : vm->run->state);
     rh_notifier_call(&vm->run->exiting, NULL);
     return vm->run->exit_code;
 }

@@ -76,9 +76,22 @@ static bool set_escape(const RhArg *arg, void *opaque, GError **err)
     return true;
 }
 
+/* libvirt gives every machine a silent one; nothing can be connected to it yet. */
+static bool check_audiodev(const RhArg *arg, void *opaque, GError **err)
+{
+    const char *driver = rh_json_text(arg->json, "driver");
+
+    if (!driver || !rh_json_text(arg->json, "id")) {
+        return rh_fail(err, "Parameter '%s' is missing", driver ? "id" : "driver");
+    }
+    return g_str_equal(driver, "none") ||
+           rh_fail(err, "sound back-end '%s' is not supported yet; only 'none' is accepted", driver);
+}
+
 bool rh_startup_backends(RhStartup *startup, GError **err)
 {
     return rh_args_each(startup->args, "add-fd", add_fd, startup->vm, err) &&
+           rh_args_each(startup->args, "audiodev", check_audiodev, startup->vm, err) &&
            rh_args_each(startup->args, "echr", set_escape, startup->vm, err) &&
            rh_args_each(startup->args, "chardev", add_chardev, startup->vm, err) &&
            rh_args_each(startup->args, "object", add_object, startup->vm, err) &&

@@ -93,6 +93,8 @@ BAD = [
     ("-M none -add-fd fd=77,set=1", "fd is not valid or already in use"),
     ("-M none -add-fd fd=1,set=1", "fd cannot be used for standard I/O"),
     ("-M none -add-fd fd=5", "'set' is missing"),
+    ("-M none -audiodev none", "Parameter 'id' is missing"),
+    ("-M none -audiodev nosuch,id=a", "'nosuch' is not supported yet"),
     ("-M none -echr nosuch", "Bad argument to echr"),
     # what the guest starts from
     ("-M q35 -kernel {dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
@@ -108,7 +110,7 @@ BAD = [
     ("-M q35 -smbios type=99", "-smbios type=99"),
     ("-M q35 -smbios nosuch=1", "Must specify type= or file="),
     ("-M q35 -fw_cfg name=a", "-fw_cfg name=a: name, plus exactly one of file, string and gen_id, are needed"),
-    ("-M q35 -fw_cfg name=opt/a,file={dir}/nosuch", "can't load {dir}/nosuch"),
+    ("-M q35 -fw_cfg name=opt/a,file={dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
     # the rest
     ("-M q35 -rtc base=nosuch", "nosuch"),
     ("-M q35 -rtc nosuch=1", "-rtc", "'nosuch'"),
@@ -125,7 +127,7 @@ BAD = [
     ("-M none -readconfig {dir}/bad.cfg", "{dir}/bad.cfg:2"),
     ("-M none -msg nosuch=1", "-msg", "'nosuch'"),
     ("-M none -overcommit nosuch=1", "-overcommit", "'nosuch'"),
-    ("-M none -serial null -device isa-serial", "-device isa-serial: No 'ISA' bus found"),
+    ("-M none -device isa-serial", "-device isa-serial: No 'ISA' bus found"),
     ("-M none -fw_cfg opt/a,string=b", "fw_cfg device not available"),
 ]
 
