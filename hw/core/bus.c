@@ -25,11 +25,6 @@ static const RhBusType bus_type = {
 };
 RH_TYPE_ENTRY(bus_type);
 
-static const RhBusType *type_of(const RhBus *bus)
-{
-    return (const RhBusType *)bus->obj.type;
-}
-
 const char *rh_device_bus_type(const RhDeviceType *type)
 {
     const RhType *level = (const RhType *)type;
@@ -60,9 +55,22 @@ RhBus *rh_bus_new(RhVm *vm, const char *type_name, RhDevice *owner, const char *
     return bus;
 }
 
+/* The limit of the bus's type, its own or inherited; 0: none. */
+static unsigned max_devices(const RhBus *bus)
+{
+    for (const RhType *type = bus->obj.type; rh_type_is(type, RH_TYPE_BUS); type = rh_type_parent(type)) {
+        if (((const RhBusType *)type)->max_devices) {
+            return ((const RhBusType *)type)->max_devices;
+        }
+    }
+    return 0;
+}
+
 static bool is_full(const RhBus *bus)
 {
-    return type_of(bus)->max_devices && bus->devices->len >= type_of(bus)->max_devices;
+    unsigned max = max_devices(bus);
+
+    return max && bus->devices->len >= max;
 }
 
 bool rh_bus_plug(RhBus *bus, RhDevice *dev, GError **err)
@@ -73,7 +81,7 @@ bool rh_bus_plug(RhBus *bus, RhDevice *dev, GError **err)
         return rh_fail(err, "Device '%s' can't go on %s bus", dev->obj.type->name, bus->obj.type->name);
     }
     if (is_full(bus)) {
-        return rh_fail(err, "Bus '%s' is full: it takes %u devices", bus->obj.name, type_of(bus)->max_devices);
+        return rh_fail(err, "Bus '%s' is full: it takes %u devices", bus->obj.name, max_devices(bus));
     }
     dev->bus = bus;
     for (const RhType *type = bus->obj.type; rh_type_is(type, RH_TYPE_BUS); type = rh_type_parent(type)) {

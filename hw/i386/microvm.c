@@ -5,6 +5,8 @@
 #include "hw/core/isa.h"
 #include "hw/i386/direct-boot.h"
 #include "hw/acpi/ged.h"
+#include "hw/i386/mptable.h"
+#include "hw/intc/ioapic.h"
 #include "hw/i386/pc-acpi.h"
 #include "hw/i386/pc.h"
 #include "hw/virtio/mmio.h"
@@ -146,6 +148,28 @@ static void place(RhNotifier *notifier, void *data)
     rh_direct_boot_reset(mvm->boot, rh_machine_vm(&mvm->parent.parent));
 }
 
+/* Without ACPI a kernel learns of CPUs and interrupt inputs from here: the last KiB below 640 KiB. */
+static bool add_mp_tables(Microvm *mvm, GError **err)
+{
+    enum { MP_BASE = 0x9fc00, MP_SIZE = 0x400 };
+    RhMachine *machine = &mvm->parent.parent;
+    GPtrArray *vcpus = rh_machine_vm(machine)->vcpus;
+    g_autofree uint32_t *ids = g_new(uint32_t, vcpus->len);
+    RhMpConfig config = { .apic_ids = ids, .nr_cpus = vcpus->len, .ioapic_base = RH_IOAPIC_BASE,
+                          .nr_pins = RH_PC_NR_GSIS };
+    g_autoptr(GByteArray) tables = NULL;
+
+    for (guint i = 0; i < vcpus->len; i++) {
+        ids[i] = (uint32_t)((RhVcpu *)vcpus->pdata[i])->arch_id;
+    }
+    tables = rh_mp_build(&config, MP_BASE);
+    if (tables->len > MP_SIZE) {
+        return rh_fail(err, "microvm with acpi=off has room for the description of 35 CPUs, not of %u", vcpus->len);
+    }
+    rh_direct_boot_add(mvm->boot, MP_BASE, tables->data, tables->len);
+    return true;
+}
+
 static bool boot_directly(Microvm *mvm, RhAcpi *acpi, GError **err)
 {
     RhPcMachine *pc = &mvm->parent;
@@ -166,6 +190,8 @@ static bool boot_directly(Microvm *mvm, RhAcpi *acpi, GError **err)
     }
     if (acpi) {
         rh_pc_acpi_add_to(mvm->boot, acpi);
+    } else if (!add_mp_tables(mvm, err)) {
+        return false;
     }
     pc->reset.fn = place;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
