@@ -136,6 +136,6 @@ RH_DEVICE(RhPciHost,
     .doc         = "Base of host bridges",
     .is_abstract = true,
     .is_internal = true,
-    .category    = "Bridge",
+    .category    = "Controller/Bridge/Hub",
     .regions     = RH_TABLE(host_regions),
     .state       = RH_STATE(RhPciHost, regs, host_at_reset, .version = 1, .fields = RH_TABLE(host_fields)));

@@ -223,6 +223,18 @@ static void add_root_types(void)
     rh_type_add((const RhType *)x86);
 }
 
+/* The brand string says most; a version may differ from it by its note alone, and old ones have neither. */
+static const char *doc_of(const RhX86ModelName *row)
+{
+    const char *model_id = row->model->model_id;
+    const char *note = row->model->note;
+
+    if (model_id && model_id[0]) {
+        return model_id;
+    }
+    return note && note[0] ? note : "x86-64 CPU";
+}
+
 static void add_model_type(const RhX86ModelName *row, RhPropTable max_table)
 {
     CpuType *type = g_new0(CpuType, 1);
@@ -230,7 +242,7 @@ static void add_model_type(const RhX86ModelName *row, RhPropTable max_table)
     type->model_name = g_strdup(row->name);
     type->device.name = g_strdup_printf(RH_X86_CPU_NAME("%s"), row->name);
     type->device.parent = RH_TYPE_X86_CPU;
-    type->device.doc = row->model->model_id ? row->model->model_id : row->model->note;
+    type->device.doc = doc_of(row);
     if (row->model->is_max) {
         type->device.props = max_table;
     }
