@@ -19,6 +19,7 @@ enum {                          /* request types, §5.2.6 */
     T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13,
 };
 enum { AUTO_QUEUES = UINT16_MAX };
+enum { DRAINING = 1 << 20 };   /* more than requests can be in flight */
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
 enum { SECTOR = 512, ID_BYTES = 20, MAX_SECTORS = INT32_MAX / SECTOR, MAX_SEGMENTS = 1 };
 #define WRITE_ZEROES_UNMAP 1u   /* §5.2.6: the only flag */
@@ -76,7 +77,7 @@ typedef struct BlkRequest {
 /* One queue's own: touched on its loop only, but for in_flight. */
 typedef struct BlkQueue {
     bool is_kicking;            /* completions wait for the end of the kick to be shown */
-    int in_flight;              /* atomic: started and not given back */
+    unsigned in_flight;         /* atomic: started and not given back, a retry on its way; DRAINING for each drain */
     BlkRequest *held;           /* failed with policy "stop": tried again when the machine runs */
 } BlkQueue;
 
@@ -99,7 +100,6 @@ struct VirtioBlk {
     int write_cache, werror, rerror;
     RhBlk blk;                  /* wiring */
     BlkQueue *queues;
-    bool is_draining;           /* atomic: the main loop waits for in_flight to reach 0 */
     BlkRegs regs;
 };
 
@@ -116,6 +116,17 @@ static void nothing(void *opaque)
 {
 }
 
+/* The last thing done for a request or a retry: whoever drains is woken, and may end the disk at once. */
+static void leave(VirtioBlk *disk, BlkQueue *own)
+{
+    RhLoop *main_loop = rh_device_vm(&disk->parent.parent)->loop;
+    unsigned left = __atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL);
+
+    if (left && left % DRAINING == 0) {
+        rh_loop_post(main_loop, nothing, NULL);
+    }
+}
+
 static void finish(BlkRequest *request, uint8_t status)
 {
     VirtioBlk *disk = request->disk;
@@ -127,10 +138,7 @@ static void finish(BlkRequest *request, uint8_t status)
     if (!own->is_kicking) {
         rh_virtq_flush(queue);
     }
-    if (__atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL) == 0 &&
-        __atomic_load_n(&disk->is_draining, __ATOMIC_ACQUIRE)) {
-        rh_loop_post(rh_device_vm(&disk->parent.parent)->loop, nothing, NULL);     /* wakes it */
-    }
+    leave(disk, own);
 }
 
 /* An error of the host: the drive's policy says what the guest sees. */
@@ -142,7 +150,7 @@ static void fail(BlkRequest *request, bool is_read, int error)
     case QMP_BLOCK_ERROR_ACTION_STOP:
         request->next = own->held;
         own->held = request;
-        __atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL);
+        leave(request->disk, own);
         break;
     case QMP_BLOCK_ERROR_ACTION_IGNORE:
         finish(request, S_OK);
@@ -368,6 +376,7 @@ static void retry_on_loop(void *opaque)
     g_autofree Retry *retry = opaque;
 
     retry_held(retry->disk, retry->index);
+    leave(retry->disk, &retry->disk->queues[retry->index]);
 }
 
 static void blk_start(RhVirtioDevice *vdev)
@@ -382,6 +391,7 @@ static void blk_start(RhVirtioDevice *vdev)
         if (disk->queues[i].held) {
             retry = g_new0(Retry, 1);
             *retry = (Retry){ disk, i };
+            __atomic_add_fetch(&disk->queues[i].in_flight, 1, __ATOMIC_RELAXED);
             rh_loop_post(disk->iothread ? rh_iothread_loop(disk->iothread) : vm->loop, retry_on_loop, retry);
         }
     }
@@ -390,22 +400,29 @@ static void blk_start(RhVirtioDevice *vdev)
 static bool is_idle(const VirtioBlk *disk)
 {
     for (unsigned i = 0; i < disk->num_queues; i++) {
-        if (__atomic_load_n(&disk->queues[i].in_flight, __ATOMIC_ACQUIRE)) {
+        if (__atomic_load_n(&disk->queues[i].in_flight, __ATOMIC_ACQUIRE) % DRAINING) {
             return false;
         }
     }
     return true;
 }
 
+static void add_in_flight(VirtioBlk *disk, int nr)
+{
+    for (unsigned i = 0; i < disk->num_queues; i++) {
+        __atomic_add_fetch(&disk->queues[i].in_flight, (unsigned)nr, __ATOMIC_ACQ_REL);
+    }
+}
+
 static void blk_stop(RhVirtioDevice *vdev)
 {
     VirtioBlk *disk = DISK(vdev);
 
-    __atomic_store_n(&disk->is_draining, true, __ATOMIC_RELEASE);
+    add_in_flight(disk, DRAINING);
     while (!is_idle(disk)) {
         rh_loop_turn(rh_device_vm(&vdev->parent)->loop, true);
     }
-    __atomic_store_n(&disk->is_draining, false, __ATOMIC_RELEASE);
+    add_in_flight(disk, -DRAINING);
 }
 
 static void drop_held(VirtioBlk *disk, unsigned index)
@@ -551,6 +568,9 @@ static void release_blk(RhDevice *dev, void *arg)
 {
     VirtioBlk *disk = DISK(dev);
 
+    for (unsigned i = 0; i < disk->num_queues; i++) {
+        drop_held(disk, i);
+    }
     rh_blk_detach(&disk->blk);
     g_clear_pointer(&disk->queues, g_free);
 }

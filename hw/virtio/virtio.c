@@ -219,6 +219,12 @@ static bool virtio_realize(RhDevice *dev, GError **err)
     return true;
 }
 
+/* Before any level's claims go: requests still need what the device claimed. */
+static void virtio_unrealize(RhDevice *dev)
+{
+    rh_virtio_stop(RH_VIRTIO_DEVICE_OF(dev));
+}
+
 static void virtio_fini(RhObject *obj)
 {
     g_free(RH_SELF(RhVirtioDevice, obj)->queues);
@@ -361,6 +367,7 @@ static const RhDeviceType virtio_device_type = {
         .fields = RH_TABLE(virtio_fields),
     },
     .realize = virtio_realize,
+    .unrealize = virtio_unrealize,
     .reset = virtio_reset,
     .check = virtio_check,
     .settle = virtio_settle,

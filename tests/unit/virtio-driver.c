@@ -11,6 +11,12 @@ RH_ACCEL(Idle, .name = RH_ACCEL_NAME("test-idle"), .doc = "Runs nothing");
 
 void rig_start(Rig *rig, const char *device_type, const char *const *props, bool is_legacy)
 {
+    rig_start_with(rig, device_type, props, is_legacy, NULL);
+}
+
+void rig_start_with(Rig *rig, const char *device_type, const char *const *props, bool is_legacy,
+                    void (*prepare)(RhVm *vm))
+{
     const char *mmio_props[] = { "force-legacy", is_legacy ? "on" : "off", NULL };
     g_autoptr(GError) err = NULL;
 
@@ -20,6 +26,9 @@ void rig_start(Rig *rig, const char *device_type, const char *const *props, bool
     rig->vm->accel = (RhAccel *)rh_object_new(rig->vm, RH_ACCEL_NAME("test-idle"), &err);
     g_assert_no_error(err);
     rh_lock(&rig->vm->lock);
+    if (prepare) {
+        prepare(rig->vm);
+    }
     rig->ram = rh_ram_new("ram", RIG_RAM, NULL, &err);
     g_assert_no_error(err);
     rh_region_init_ram(&rig->memory, rig->vm, "ram", rig->ram, 0, RIG_RAM, false);

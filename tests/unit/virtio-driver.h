@@ -53,6 +53,9 @@ typedef struct RigQueue {
 
 /** rig_start - @device_type behind a transport; the machine runs; the lock is held by the caller from now on */
 void rig_start(Rig *rig, const char *device_type, const char *const *props, bool is_legacy);
+/** rig_start_with - as rig_start; @prepare makes what the device stands on */
+void rig_start_with(Rig *rig, const char *device_type, const char *const *props, bool is_legacy,
+                    void (*prepare)(RhVm *vm));
 void rig_end(Rig *rig);
 /** rig_turn - let the main loop do what it has to do */
 void rig_turn(Rig *rig);

@@ -1,0 +1,389 @@
+/*
+ * virtio-blk against a node that keeps its bytes in memory and fails, or takes its time, on demand: every request
+ * type, its bounds, error policies, and requests held over stop, cont and reset; on the main loop and an IOThread.
+ */
+#include "virtio-driver.h"
+#include "block/block.h"
+#include <errno.h>
+#include "softmmu/iothread.h"
+#include "softmmu/runstate.h"
+#include "util/coroutine.h"
+#include "util/json.h"
+
+enum { DISK_BYTES = 64 * 512 };
+#define TEST_KIND ((QmpBlockdevDriver)1000)
+
+typedef struct MemState {
+    uint8_t bytes[DISK_BYTES];
+    int error;                  /* atomic: of every request, unless 0 */
+    int64_t delay_ns;
+    unsigned nr_flushes;        /* atomic */
+    unsigned nr_discards;
+    unsigned nr_fua;
+} MemState;
+
+static bool mem_open(RhBlkNode *node, const QmpBlockdevOptions *options, GError **err)
+{
+    node->filename = g_strdup("memory");
+    return true;
+}
+
+static int64_t mem_length(RhBlkNode *node)
+{
+    return DISK_BYTES;
+}
+
+static int mem_result(MemState *mem)
+{
+    if (mem->delay_ns) {
+        rh_co_sleep(mem->delay_ns);
+    }
+    return __atomic_load_n(&mem->error, __ATOMIC_SEQ_CST);
+}
+
+static int mem_co_preadv(RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
+{
+    MemState *mem = node->state;
+
+    for (int i = 0; i < nr_iov; i++) {
+        memcpy(iov[i].iov_base, mem->bytes + offset, iov[i].iov_len);
+        offset += iov[i].iov_len;
+    }
+    return mem_result(mem);
+}
+
+static int mem_co_pwritev(RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov,
+                          unsigned flags)
+{
+    MemState *mem = node->state;
+    int result = mem_result(mem);
+
+    mem->nr_fua += flags & RH_BLK_FUA;
+    for (int i = 0; result == 0 && i < nr_iov; i++) {
+        memcpy(mem->bytes + offset, iov[i].iov_base, iov[i].iov_len);
+        offset += iov[i].iov_len;
+    }
+    return result;
+}
+
+static int mem_co_flush(RhBlkNode *node)
+{
+    __atomic_add_fetch(&((MemState *)node->state)->nr_flushes, 1, __ATOMIC_SEQ_CST);
+    return mem_result(node->state);
+}
+
+static int mem_co_discard(RhBlkNode *node, uint64_t offset, uint64_t bytes)
+{
+    ((MemState *)node->state)->nr_discards++;
+    return mem_result(node->state);
+}
+
+RH_BLK_DRIVER(mem, .kind = TEST_KIND, .is_protocol = true, .size = sizeof(MemState), .open = mem_open,
+              .length = mem_length, .co_preadv = mem_co_preadv, .co_pwritev = mem_co_pwritev,
+              .co_flush = mem_co_flush, .co_discard = mem_co_discard);
+
+/* --- the rig --- */
+
+typedef struct Fixture {
+    Rig rig;
+    RigQueue q;
+    RhBlkNode *node;
+    MemState *mem;
+    uint64_t data;              /* guest memory for data: 8 sectors */
+    uint64_t status;
+    bool has_iothread;
+} Fixture;
+
+static void make_disk(RhVm *vm)
+{
+    QmpBlockdevOptions options = {
+        .driver = TEST_KIND, .node_name = (char *)"disk", .has_discard = true,
+        .discard = QMP_BLOCKDEV_DISCARD_OPTIONS_UNMAP,
+    };
+
+    g_assert_nonnull(rh_blk_open(vm, &options, NULL));
+}
+
+static void make_disk_and_thread(RhVm *vm)
+{
+    g_autoptr(GError) err = NULL;
+    g_autoptr(RhJson) props = json_object_new_object();
+
+    g_assert_nonnull(rh_object_create(vm->root, vm, RH_TYPE_IOTHREAD, "io0", props, &err));
+    g_assert_no_error(err);
+    make_disk(vm);
+}
+
+static void begin_queue(Fixture *f)
+{
+    rig_negotiate(&f->rig, UINT64_MAX & ~RH_VIRTIO_BIT(RH_VIRTIO_F_RING_PACKED));
+    rig_queue(&f->rig, &f->q, 0, 16);
+    rig_driver_ok(&f->rig);
+}
+
+static void begin(Fixture *f, const void *data)
+{
+    const char *policy = data ? data : "report";
+    const char *plain[] = { "drive", "disk", "werror", policy, "rerror", policy, "serial", "s3r1al", NULL };
+    const char *threaded[] = { "drive", "disk", "iothread", "io0", NULL };
+
+    f->has_iothread = g_str_equal(policy, "iothread");
+    rig_start_with(&f->rig, "virtio-blk-device", f->has_iothread ? threaded : plain, false,
+                   f->has_iothread ? make_disk_and_thread : make_disk);
+    f->node = rh_blk_find(f->rig.vm, "disk", NULL);
+    f->mem = f->node->state;
+    for (int i = 0; i < DISK_BYTES; i++) {
+        f->mem->bytes[i] = (uint8_t)(i / 512);
+    }
+    f->data = rig_alloc(&f->rig, 4096);
+    f->status = rig_alloc(&f->rig, 512);
+    begin_queue(f);
+}
+
+static void end(Fixture *f, const void *data)
+{
+    rig_end(&f->rig);
+}
+
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13 };
+enum { OK = 0, IOERR = 1, UNSUPP = 2, NO_ANSWER = 0xff };
+
+/* Make one request available; its status byte is @slot. */
+static void start(Fixture *f, unsigned slot, uint32_t type, uint64_t sector, uint32_t bytes)
+{
+    uint64_t header = rig_alloc(&f->rig, 16);
+    bool is_in = type == IN || type == GET_ID;
+    RigPart parts[3] = { { header, 16, false } };
+    unsigned nr = 1;
+
+    rh_st32(rig_host(&f->rig, header), type);
+    rh_st64(rig_host(&f->rig, header) + 8, sector);
+    if (bytes) {
+        parts[nr++] = (RigPart){ f->data, bytes, is_in };
+    }
+    parts[nr++] = (RigPart){ f->status + slot, 1, true };
+    *rig_host(&f->rig, f->status + slot) = NO_ANSWER;
+    rig_add(&f->q, parts, nr, false);
+}
+
+static bool wait_for_one(Fixture *f, uint32_t *ret_len)
+{
+    gint64 until = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    uint16_t id;
+
+    while (!rig_take(&f->q, &id, ret_len)) {
+        if (g_get_monotonic_time() > until) {
+            return false;
+        }
+        rig_turn(&f->rig);
+        g_usleep(100);
+    }
+    return true;
+}
+
+static uint8_t ask(Fixture *f, uint32_t type, uint64_t sector, uint32_t bytes, uint32_t *ret_len)
+{
+    uint32_t len;
+
+    start(f, 0, type, sector, bytes);
+    rig_kick(&f->q);
+    g_assert_true(wait_for_one(f, &len));
+    if (ret_len) {
+        *ret_len = len;
+    }
+    return *rig_host(&f->rig, f->status);
+}
+
+static uint8_t ask_range(Fixture *f, uint32_t type, uint64_t sector, uint32_t nr, uint32_t flags)
+{
+    uint8_t *range = rig_host(&f->rig, f->data);
+
+    rh_st64(range, sector);
+    rh_st32(range + 8, nr);
+    rh_st32(range + 12, flags);
+    return ask(f, type, 0, 16, NULL);
+}
+
+/* --- requests --- */
+
+static void test_requests(Fixture *f, const void *data)
+{
+    uint8_t *buf = rig_host(&f->rig, f->data);
+    uint32_t len;
+
+    g_assert_cmpuint(rig_get(&f->rig, MMIO_CONFIG), ==, DISK_BYTES / 512);
+    g_assert_cmpuint(ask(f, IN, 3, 1024, &len), ==, OK);
+    g_assert_cmpuint(len, ==, 1025);
+    g_assert_cmpuint(buf[0], ==, 3);
+    g_assert_cmpuint(buf[1023], ==, 4);
+    memset(buf, 0xee, 512);
+    g_assert_cmpuint(ask(f, OUT, 63, 512, &len), ==, OK);
+    g_assert_cmpuint(len, ==, 1);
+    g_assert_cmpuint(f->mem->bytes[DISK_BYTES - 1], ==, 0xee);
+    g_assert_cmpuint(ask(f, FLUSH, 0, 0, NULL), ==, OK);
+    g_assert_cmpuint(f->mem->nr_flushes, ==, 1);
+    g_assert_cmpuint(f->mem->nr_fua, ==, 0);
+    g_assert_cmpuint(ask_range(f, DISCARD, 8, 4, 0), ==, OK);
+    g_assert_cmpuint(f->mem->nr_discards, ==, 1);
+    g_assert_cmpuint(ask_range(f, WRITE_ZEROES, 8, 4, 1), ==, OK);
+    g_assert_cmpuint(f->mem->bytes[8 * 512] | f->mem->bytes[12 * 512 - 1], ==, 0);
+    g_assert_cmpuint(f->mem->bytes[12 * 512], ==, 12);
+    if (!f->has_iothread) {
+        g_assert_cmpuint(ask(f, GET_ID, 0, 20, NULL), ==, OK);
+        g_assert_cmpstr((char *)buf, ==, "s3r1al");
+    }
+}
+
+static void test_bounds(Fixture *f, const void *data)
+{
+    g_assert_cmpuint(ask(f, IN, 64, 512, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, OUT, 63, 1024, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, IN, 0, 511, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, IN, UINT64_MAX / 512, 512, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, IN, UINT64_MAX / 512 + 2, 512, NULL), ==, IOERR);     /* times 512: wraps to 512 */
+    g_assert_cmpuint(ask(f, 99, 0, 512, NULL), ==, UNSUPP);
+    g_assert_cmpuint(ask_range(f, DISCARD, 60, 5, 0), ==, IOERR);
+    g_assert_cmpuint(ask_range(f, DISCARD, 0, 1, 1), ==, UNSUPP);
+    g_assert_cmpuint(ask_range(f, WRITE_ZEROES, 0, 1, 2), ==, UNSUPP);
+    g_assert_cmpuint(ask_range(f, WRITE_ZEROES, 0, UINT32_MAX, 0), ==, IOERR);
+    g_assert_cmpuint(ask(f, DISCARD, 0, 15, NULL), ==, UNSUPP);
+    g_assert_cmpuint(ask(f, IN, 0, 512, NULL), ==, OK);
+    g_assert_false(f->rig.vdev->is_broken);
+}
+
+static void test_report(Fixture *f, const void *data)
+{
+    f->mem->error = -EIO;
+    g_assert_cmpuint(ask(f, IN, 0, 512, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, OUT, 0, 512, NULL), ==, IOERR);
+    g_assert_cmpuint(ask(f, FLUSH, 0, 0, NULL), ==, IOERR);
+    g_assert_true(rh_is_running(f->rig.vm));
+}
+
+static void test_ignore(Fixture *f, const void *data)
+{
+    f->mem->error = -EIO;
+    g_assert_cmpuint(ask(f, OUT, 0, 512, NULL), ==, OK);
+    g_assert_true(rh_is_running(f->rig.vm));
+}
+
+/* Without FLUSH or a switch for the cache, every write reaches the disk. */
+static void test_no_cache(Fixture *f, const void *data)
+{
+    rig_negotiate(&f->rig, RH_VIRTIO_BIT(RH_VIRTIO_F_VERSION_1));
+    rig_queue(&f->rig, &f->q, 0, 16);
+    rig_driver_ok(&f->rig);
+    g_assert_cmpuint(ask(f, OUT, 0, 512, NULL), ==, OK);
+    g_assert_cmpuint(f->mem->nr_fua, ==, 1);
+}
+
+/* --- stopping --- */
+
+static void stop_on_error(Fixture *f)
+{
+    memset(rig_host(&f->rig, f->data), 0x77, 512);
+    f->mem->error = -ENOSPC;
+    start(f, 0, OUT, 5, 512);
+    start(f, 1, OUT, 6, 512);
+    rig_kick(&f->q);
+    g_assert_false(rh_is_running(f->rig.vm));
+    g_assert_cmpint(f->rig.vm->run->state, ==, QMP_RUN_STATE_IO_ERROR);
+    g_assert_cmpuint(*rig_host(&f->rig, f->status), ==, NO_ANSWER);
+    g_assert_cmpuint(f->rig.vdev->queues[0].in_flight, ==, 2);
+}
+
+static void test_held(Fixture *f, const void *data)
+{
+    uint32_t len;
+
+    stop_on_error(f);
+    rh_vm_start(f->rig.vm);                 /* still full: stops again */
+    rig_turn(&f->rig);
+    g_assert_false(rh_is_running(f->rig.vm));
+    f->mem->error = 0;
+    rh_vm_start(f->rig.vm);
+    rh_vm_stop(f->rig.vm, QMP_RUN_STATE_PAUSED);        /* the retry is on its way */
+    rh_vm_start(f->rig.vm);
+    g_assert_true(wait_for_one(f, &len) && wait_for_one(f, &len));
+    g_assert_cmpuint(*rig_host(&f->rig, f->status) | *rig_host(&f->rig, f->status + 1), ==, OK);
+    g_assert_cmpuint(f->mem->bytes[5 * 512], ==, 0x77);
+    g_assert_cmpuint(f->mem->bytes[7 * 512 - 1], ==, 0x77);
+    g_assert_true(rh_is_running(f->rig.vm));
+    g_assert_cmpuint(ask(f, IN, 0, 512, NULL), ==, OK);
+}
+
+static void test_held_reset(Fixture *f, const void *data)
+{
+    stop_on_error(f);
+    f->mem->error = 0;
+    rig_set(&f->rig, MMIO_STATUS, 0);
+    rh_vm_start(f->rig.vm);
+    rig_turn(&f->rig);
+    g_assert_cmpuint(f->mem->bytes[5 * 512], ==, 5);    /* gone with the reset */
+    begin_queue(f);
+    g_assert_cmpuint(ask(f, OUT, 5, 512, NULL), ==, OK);
+}
+
+/* Held when the device goes: nothing is left behind (the sanitizers say). */
+static void test_held_end(Fixture *f, const void *data)
+{
+    stop_on_error(f);
+}
+
+/* Stopping waits for what is under way. */
+static void test_drain(Fixture *f, const void *data)
+{
+    uint32_t len;
+
+    f->mem->delay_ns = 3000000;
+    for (unsigned i = 0; i < 4; i++) {
+        start(f, i, IN, i, 512);
+    }
+    rig_kick(&f->q);
+    g_usleep(500);
+    rh_vm_stop(f->rig.vm, QMP_RUN_STATE_PAUSED);
+    g_assert_cmpuint(f->rig.vdev->queues[0].in_flight, ==, 0);
+    rh_vm_start(f->rig.vm);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_true(wait_for_one(f, &len));
+        g_assert_cmpuint(*rig_host(&f->rig, f->status + i), ==, OK);
+    }
+}
+
+static void test_many(Fixture *f, const void *data)
+{
+    for (unsigned i = 0; i < 500; i++) {
+        g_assert_cmpuint(ask(f, IN, i % 64, 512, NULL), ==, OK);
+        g_assert_cmpuint(*rig_host(&f->rig, f->data), ==, i % 64);
+        f->rig.heap -= 4096;    /* of the header */
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        void (*fn)(Fixture *f, const void *data);
+        const char *policy;
+    } tests[] = {
+        { "/virtio-blk/requests", test_requests, NULL },
+        { "/virtio-blk/bounds", test_bounds, NULL },
+        { "/virtio-blk/report", test_report, NULL },
+        { "/virtio-blk/ignore", test_ignore, "ignore" },
+        { "/virtio-blk/no-cache", test_no_cache, NULL },
+        { "/virtio-blk/held", test_held, "stop" },
+        { "/virtio-blk/held-reset", test_held_reset, "stop" },
+        { "/virtio-blk/held-end", test_held_end, "stop" },
+        { "/virtio-blk/drain", test_drain, NULL },
+        { "/virtio-blk/many", test_many, NULL },
+        { "/virtio-blk/iothread/requests", test_requests, "iothread" },
+        { "/virtio-blk/iothread/drain", test_drain, "iothread" },
+        { "/virtio-blk/iothread/many", test_many, "iothread" },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
+        g_test_add(tests[i].path, Fixture, tests[i].policy, begin, tests[i].fn, end);
+    }
+    return g_test_run();
+}
