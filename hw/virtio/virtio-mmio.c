@@ -289,6 +289,7 @@ static const RhBusType mmio_bus_type = {
     .name = "virtio-mmio-bus",
     .parent = RH_TYPE_VIRTIO_BUS,
     .doc = "The bus of one virtio-mmio transport",
+    .max_devices = 1,
     .size = sizeof(RhVirtioBus),
 };
 RH_TYPE_ENTRY(mmio_bus_type);

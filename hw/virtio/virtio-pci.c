@@ -180,6 +180,7 @@ static const RhBusType vpci_bus_type = {
     .name = "virtio-pci-bus",
     .parent = RH_TYPE_VIRTIO_BUS,
     .doc = "The bus of one virtio PCI function",
+    .max_devices = 1,
     .size = sizeof(RhVirtioBus),
 };
 RH_TYPE_ENTRY(vpci_bus_type);

@@ -43,6 +43,18 @@ static void test_rng_quota(void)
     rig_end(&rig);
 }
 
+static void test_one_device(void)
+{
+    g_autoptr(GError) err = NULL;
+    Rig rig;
+
+    rig_start(&rig, "virtio-rng-device", NULL, false);
+    g_assert_null(rh_device_create(rig.vm, NULL, "second", "virtio-rng-device", &rig.mmio->bus->parent, NULL, &err));
+    g_assert_nonnull(err);
+    g_assert_true(rig.mmio->bus->vdev == rig.vdev);
+    rig_end(&rig);
+}
+
 static void test_balloon_inflate(void)
 {
     RigQueue q[3];
@@ -215,6 +227,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     rh_thread_init_main();
     g_test_add_func("/virtio/rng/quota", test_rng_quota);
+    g_test_add_func("/virtio/bus/one-device", test_one_device);
     g_test_add_func("/virtio/balloon/inflate", test_balloon_inflate);
     g_test_add_func("/virtio/balloon/stats", test_balloon_stats);
     g_test_add_func("/virtio/serial/control", test_serial);
