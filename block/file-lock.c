@@ -7,12 +7,12 @@
 #include "util/core.h"
 
 enum { USES = 100, FORBIDS = 200 };
-enum { PERM_READ = 1 << 0, PERM_WRITE = 1 << 1, PERM_RESIZE = 1 << 3 };
+enum { PERM_READ = 1 << 0, PERM_WRITE = 1 << 1 };
 
 static const struct Permission {
     unsigned nr;
     const char *name;
-} permissions[] = { { 0, "consistent read" }, { 1, "write" }, { 3, "resize" } };
+} permissions[] = { { 0, "consistent read" }, { 1, "write" } };
 
 static int set_lock(int fd, off_t at, short type)
 {
@@ -62,8 +62,8 @@ static bool check(int fd, const char *path, off_t base, unsigned bits, const cha
 
 bool rh_file_lock(int fd, const char *path, bool writes, bool forbids_writing, bool in_use, GError **err)
 {
-    unsigned uses = in_use ? PERM_READ | (writes ? PERM_WRITE | PERM_RESIZE : 0) : 0;
-    unsigned forbids = in_use && forbids_writing ? PERM_WRITE | PERM_RESIZE : 0;
+    unsigned uses = in_use ? PERM_READ | (writes ? PERM_WRITE : 0) : 0;
+    unsigned forbids = in_use && forbids_writing ? PERM_WRITE : 0;
 
     return apply(fd, path, USES, uses, "", err) && apply(fd, path, FORBIDS, forbids, "shared ", err) &&
            check(fd, path, FORBIDS, uses, "", err) && check(fd, path, USES, forbids, "shared ", err);
