@@ -7,7 +7,7 @@ import signal
 import subprocess
 import termios
 
-from program import BINARY, QUIET, Program, Qmp, case, main, run, wait_until
+from program import BINARY, QUIET, Program, Qmp, Skip, case, main, run, wait_until
 
 Q35 = ["-M", "q35", *QUIET]
 NONE = ["-M", "none", *QUIET]
@@ -128,7 +128,7 @@ BAD = [
     ("-M none -d nosuch", "nosuch"),
     ("-M none -d int -D {dir}/nosuch/log", "{dir}/nosuch/log", "No such file or directory"),
     ("-M none -pidfile {dir}/nosuch/pid", "cannot create PID file", "{dir}/nosuch/pid", "No such file or directory"),
-    ("-M none -readconfig {dir}/nosuch", "-readconfig {dir}/nosuch: Could not open '{dir}/nosuch'"),
+    ("-M none -readconfig {dir}/nosuch", "-readconfig {dir}/nosuch: Could not open '{dir}/nosuch': No such file"),
     ("-M none -readconfig {dir}/bad.cfg", "{dir}/bad.cfg:2"),
     ("-M none -msg nosuch=1", "-msg", "'nosuch'"),
     ("-M none -overcommit nosuch=1", "-overcommit", "'nosuch'"),
@@ -160,7 +160,7 @@ def too_large_initrd(folder):
     """One that leaves no room in the guest's memory is refused before the guest runs."""
     kernel = os.environ.get("RHEA_MICRO_KERNEL")
     if not kernel or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return
+        raise Skip("no test kernel, or no usable /dev/kvm")
     with open(folder / "initrd", "wb") as file:
         file.truncate(64 << 20)
     done = run(*Q35, "-m", "32", "-kernel", kernel, "-initrd", str(folder / "initrd"))

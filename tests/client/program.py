@@ -23,6 +23,10 @@ QUIET = ["-nodefaults", "-display", "none"]
 _cases = []
 
 
+class Skip(Exception):
+    """What the case needs is not there."""
+
+
 def case(function):
     _cases.append(function)
     return function
@@ -163,6 +167,8 @@ def main():
         try:
             function(folder)
             print(f"ok {number} {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} {name} # SKIP {reason}", flush=True)
         except Exception:   # pylint: disable=broad-except
             failed += 1
             print("\n".join("# " + line for line in traceback.format_exc().splitlines()))
