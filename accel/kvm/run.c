@@ -153,6 +153,30 @@ static void inject(RhKvmVcpu *kv)
     run->request_interrupt_window = __atomic_load_n(&kv->intr, __ATOMIC_ACQUIRE) != 0;
 }
 
+static void initialize(RhKvmVcpu *kv)
+{
+    RhAccel *accel = kv->vcpu->vm->accel;
+
+    if (accel->initialize) {
+        RH_WITH_MACHINE_LOCK(kv->vcpu->vm) {
+            accel->initialize(kv->vcpu);
+        }
+    }
+}
+
+/* CR8 is the task priority of the local APIC, which is ours. */
+static void pass_tpr(RhKvmVcpu *kv)
+{
+    RhAccel *accel = kv->vcpu->vm->accel;
+
+    kv->cr8 = (uint8_t)kv->run->cr8;
+    if (accel->set_tpr) {
+        RH_WITH_MACHINE_LOCK(kv->vcpu->vm) {
+            accel->set_tpr(kv->vcpu, kv->cr8);
+        }
+    }
+}
+
 /* hlt: KVM forgets it once it told us, so it is kept here until an interrupt that can be taken
  * comes. */
 static bool may_sleep(const RhKvmVcpu *kv)
@@ -233,6 +257,9 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
     RhRunResult result;
 
     rh_kvm_memory_go_live(kv->kvm);
+    if (G_UNLIKELY(__atomic_exchange_n(&kv->init, false, __ATOMIC_ACQUIRE))) {
+        initialize(kv);
+    }
     if (G_UNLIKELY(__atomic_exchange_n(&kv->nmi, false, __ATOMIC_ACQUIRE))) {
         ioctl(kv->fd, KVM_NMI);
         kv->mp_state = kv->mp_state == RH_MP_HALTED ? RH_MP_RUNNABLE : kv->mp_state;
@@ -247,6 +274,9 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
         }
         if (G_UNLIKELY(!enter_guest(kv))) {
             return run_failed(kv, errno);
+        }
+        if (irqchip == RH_IRQCHIP_OFF && run->cr8 != kv->cr8) {
+            pass_tpr(kv);
         }
         if (G_UNLIKELY(rh_kvm_must_drain(kvm))) {
             rh_kvm_drain(kv->kvm);
@@ -275,10 +305,17 @@ void rh_kvm_vcpu_interrupt(RhVcpu *vcpu, int request, int level)
     case RH_CPU_NMI:
         __atomic_store_n(&kv->nmi, level != 0, __ATOMIC_RELEASE);
         break;
+    case RH_CPU_INIT:
+        __atomic_store_n(&kv->init, level != 0, __ATOMIC_RELEASE);
+        break;
+    case RH_CPU_TPR:
+        kv->run->cr8 = kv->cr8 = (uint8_t)level;
+        return;
     default:
-        return; /* SMI: no system management mode; INIT: the APIC changes the state itself */
+        return; /* SMI: no system management mode */
     }
-    if (level) {
+    /* Its own thread looks at INTR before it enters the guest again. */
+    if (level && (request != RH_CPU_INTR || rh_vcpu_current() != vcpu)) {
         rh_vcpu_kick(vcpu);
     }
 }

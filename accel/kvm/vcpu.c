@@ -142,6 +142,7 @@ bool rh_kvm_vcpu_init(RhVcpu *vcpu, GError **err)
     kv->thread = pthread_self();
     kv->intr = 0;
     kv->nmi = false;
+    kv->init = false;
     kv->is_kicked = false;
     __atomic_store_n(&vcpu->accel, (void *)kv, __ATOMIC_RELEASE);
     if (!set_signals(kv, err) || !rh_kvm_arch_vcpu_init(kv, err)) {

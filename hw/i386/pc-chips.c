@@ -7,23 +7,6 @@
 #include "hw/rtc/mc146818.h"
 #include "hw/timer/i8254.h"
 
-static int acknowledge(RhVcpu *vcpu)
-{
-    RhPcMachine *pc = (RhPcMachine *)rh_machine_of(vcpu->vm);
-
-    return pc->irqs.pic ? rh_pic_acknowledge(pc->irqs.pic) : -1;
-}
-
-/* INTR of the 8259 goes to the boot CPU alone. */
-static void drive_intr(void *opaque, unsigned pin, int level)
-{
-    RhVm *vm = opaque;
-
-    if (vm->vcpus->len && vm->accel && rh_accel_type(vm->accel)->vcpu_interrupt) {
-        rh_accel_type(vm->accel)->vcpu_interrupt(vm->vcpus->pdata[0], RH_CPU_INTR, level);
-    }
-}
-
 static bool make_interrupt_chips(RhPcMachine *pc, GError **err)
 {
     RhVm *vm = rh_machine_vm(&pc->parent);
@@ -36,13 +19,10 @@ static bool make_interrupt_chips(RhPcMachine *pc, GError **err)
         if (!pc->irqs.pic) {
             return false;
         }
-        rh_line_connect_fn(rh_device_find_line(pc->irqs.pic, NULL, 0), drive_intr, vm, 0);
-        if (vm->accel) {
-            vm->accel->acknowledge = acknowledge;
-        }
+        rh_line_connect_fn(rh_device_find_line(pc->irqs.pic, NULL, 0), rh_pc_drive_intr, vm, 0);
     }
     pc->irqs.ioapic = rh_device_create(vm, &pc->parent.obj, "ioapic", RH_TYPE_IOAPIC, NULL, NULL, err);
-    return pc->irqs.ioapic != NULL;
+    return pc->irqs.ioapic && rh_pc_make_apic_bus(pc, err);
 }
 
 static bool make_pit(RhPcMachine *pc, GError **err)

@@ -120,7 +120,8 @@ static bool make_cpu(RhMachine *machine, unsigned index, GError **err)
     if (!dev || !rh_device_own(dev, NULL, NULL, err)) {
         return false;
     }
-    if (!rh_x86_cpu_place(cpu, &machine->smp, index, err) || !rh_device_realize(dev, NULL, err)) {
+    if (!rh_x86_cpu_place(cpu, &machine->smp, index, err) || !rh_device_realize(dev, NULL, err) ||
+        !rh_pc_make_apic((RhPcMachine *)machine, cpu, err)) {
         return false;
     }
     if (index == 0 && cpu->warnings) {

@@ -67,6 +67,8 @@ struct RhAccel {
     RhIrqchip irqchip;      /* what set_up_irqchip gave */
     /* Interrupt chips of our own; called with the machine lock held. */
     int (*acknowledge)(RhVcpu *vcpu);   /* irqchip off: take the pending interrupt; its vector, or -1: none left */
+    void (*initialize)(RhVcpu *vcpu);   /* irqchip off: INIT or start-up messages came; on the vCPU's thread, not in a run */
+    void (*set_tpr)(RhVcpu *vcpu, unsigned priority);   /* irqchip off: the guest wrote CR8 */
     RhNotifierList eoi;                 /* split: level-triggered vector ended; fn(self, uint8_t *vector) */
 };
 
@@ -79,7 +81,8 @@ static inline const RhAccelType *rh_accel_type(const RhAccel *accel)
     return (const RhAccelType *)accel->obj.type;
 }
 
-enum { RH_CPU_INTR, RH_CPU_NMI, RH_CPU_SMI, RH_CPU_INIT };
+/** RH_CPU_INIT: RhAccel.initialize has something to do; RH_CPU_TPR: "level" is what CR8 reads, on the vCPU's thread */
+enum { RH_CPU_INTR, RH_CPU_NMI, RH_CPU_SMI, RH_CPU_INIT, RH_CPU_TPR };
 
 /** rh_accel_open - take the first usable of @names (NULL-terminated, without "-accel"); sets vm->accel. @err names each reason. */
 bool rh_accel_open(RhVm *vm, const char *const *names, json_object *const *props, GError **err);

@@ -75,6 +75,15 @@ def q35_smp_iothread():
 
 
 @case
+def q35_own_chips():
+    """Two vCPUs and no interrupt chip in the kernel: INIT, start-up, IPIs, timers and MSI-X by ours."""
+    image = disk_image("q35-own-chips")
+    run("q35-own-chips",
+        ["-M", "q35,kernel-irqchip=off", "-smp", "2", *drive(image), "-device", "virtio-blk-pci,drive=d0"],
+        ["cpus:2", "disk:/dev/vda:1024"], image)
+
+
+@case
 def q35_console_balloon():
     """virtio console, a virtio port with both ends talking, balloon, the power button."""
     tests = ["hvc", "port:rhea.port", "balloon:8", "power"]

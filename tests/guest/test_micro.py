@@ -44,6 +44,12 @@ def micro_split_irqchip():
 
 
 @case
+def micro_own_chips():
+    """All interrupt chips are ours: local APIC, timer, IPIs, I/O APIC, PIT."""
+    micro("micro-own-chips", "-M", "q35,kernel-irqchip=off", "-bios", GUESTS / "micro/micro.rom")
+
+
+@case
 def reset_ways():
     """Port 0xcf9, keyboard controller, port 0x92 and triple fault each restart the machine."""
     need_kvm()

@@ -69,6 +69,8 @@ struct RhKvmVcpu {
     bool is_kicked;             /* atomic: a kick is under way and no other is needed */
     bool is_fresh;              /* never reset: MSRs are still at their power-on values */
     int intr;                   /* atomic; irqchip off: level of the interrupt request line */
+    bool init;                  /* atomic; irqchip off: RhAccel.initialize has something to do */
+    uint8_t cr8;                /* irqchip off: as last told to, or by, our local APIC */
     bool nmi;                   /* atomic: an NMI waits for the next turn of vcpu_run */
     uint8_t mp_state;           /* irqchip off: RhX86MpState, which KVM does not keep then */
 };

@@ -13,6 +13,8 @@
 #include "hw/pci/pci.h"
 #include "softmmu/runstate.h"
 
+typedef struct RhX86Cpu RhX86Cpu;       /* target/i386/cpu.h */
+
 #define RH_4G UINT64_C(0x100000000)
 enum { RH_PC_NR_GSIS = 24 };
 
@@ -28,6 +30,7 @@ typedef struct RhPcIrqs {
     RhVm *vm;
     RhDevice *pic;          /* master 8259; NULL: none, or the accelerator's */
     RhDevice *ioapic;       /* NULL: the accelerator's */
+    RhDevice *apics;        /* bus of the local APICs; NULL: the accelerator's */
 } RhPcIrqs;
 
 typedef struct RhPcMachine {
@@ -70,6 +73,11 @@ bool rh_pc_make_cpus(RhMachine *machine, GError **err);
  * @isa takes those that sit there
  */
 bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err);
+/** rh_pc_make_apic_bus - the rest of the way to CPUs behind our own chips, which exist; rh_pc_make_apic - @cpu's part of it */
+bool rh_pc_make_apic_bus(RhPcMachine *pc, GError **err);
+bool rh_pc_make_apic(RhPcMachine *pc, RhX86Cpu *cpu, GError **err);
+/** rh_pc_drive_intr - an RhPinFn for the 8259's INTR; its opaque is the RhVm */
+void rh_pc_drive_intr(void *vm, unsigned pin, int level);
 /** rh_pc_make_legacy - speaker, port 92, keyboard controller */
 bool rh_pc_make_legacy(RhPcMachine *pc, GError **err);
 /** rh_pc_make_hpet - unless hpet=off; @routes: interrupt inputs it may be routed to, as a number, bit by bit */

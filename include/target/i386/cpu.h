@@ -43,6 +43,10 @@ bool rh_x86_cpu_place(RhX86Cpu *cpu, const RhSmp *smp, int index, GError **err);
  */
 bool rh_x86_cpu_add_globals(RhVm *vm, const char *option, char **ret_type, GPtrArray *warnings, GError **err);
 
+/** rh_x86_cpu_init_message, rh_x86_cpu_startup_message - our own local APIC got one; on the vCPU's thread, not in a run */
+void rh_x86_cpu_init_message(RhVcpu *vcpu);
+void rh_x86_cpu_startup_message(RhVcpu *vcpu, uint8_t vector);
+
 /** rh_x86_cpu_limits - what the machine's accelerator can show; everything when there is none */
 const RhCpuLimits *rh_x86_cpu_limits(RhVm *vm);
 

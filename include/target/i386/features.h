@@ -86,6 +86,7 @@ void rh_x86_words_settle(RhX86Words *words, RhX86Words *dropped);
 #define RH_X86_1_ECX_VMX                     (UINT64_C(1) << 5)
 #define RH_X86_1_ECX_PDCM                    (UINT64_C(1) << 15)
 #define RH_X86_1_ECX_X2APIC                  (UINT64_C(1) << 21)
+#define RH_X86_1_ECX_TSC_DEADLINE            (UINT64_C(1) << 24)
 #define RH_X86_1_ECX_XSAVE                   (UINT64_C(1) << 26)
 #define RH_X86_1_ECX_OSXSAVE                 (UINT64_C(1) << 27)
 #define RH_X86_1_ECX_AVX                     (UINT64_C(1) << 28)

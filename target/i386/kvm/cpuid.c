@@ -6,6 +6,7 @@
  */
 #include "accel/kvm/kvm.h"
 
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <sys/ioctl.h>
 #include "target/i386/cpuid.h"
@@ -13,6 +14,11 @@
 
 #define MAX_LEAVES 256u     /* KVM_MAX_CPUID_ENTRIES */
 #define LEAF_TOPOLOGY      0xbu
+/* api.rst, cpuid.rst: page faults, end of interrupt, kick, IPI, yield, and 15 bits of destination */
+#define KVM_NEEDS_APIC                                                                             \
+    (1u << KVM_FEATURE_ASYNC_PF | 1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT |         \
+     1u << KVM_FEATURE_PV_SEND_IPI | 1u << KVM_FEATURE_PV_SCHED_YIELD |                            \
+     1u << KVM_FEATURE_ASYNC_PF_INT | 1u << KVM_FEATURE_MSI_EXT_DEST_ID)
 #define CPUID_1_EDX_MCE_MCA (1u << 7 | 1u << 14)
 
 struct RhKvmCpuid {
@@ -130,6 +136,11 @@ const RhCpuLimits *rh_kvm_cpu_limits(RhAccel *accel)
 
     if (!kvm->cpuid->leaves) {
         fill_limits(kvm);
+    }
+    if (accel->irqchip == RH_IRQCHIP_OFF) {
+        /* These need the kernel's local APIC: MSRs, hypercalls and messages that it alone answers. */
+        kvm->cpuid->limits.features.word[RH_X86_1_ECX] &= ~(RH_X86_1_ECX_X2APIC | RH_X86_1_ECX_TSC_DEADLINE);
+        kvm->cpuid->limits.features.word[RH_X86_KVM] &= ~KVM_NEEDS_APIC;
     }
     return &kvm->cpuid->limits;
 }
