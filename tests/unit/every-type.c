@@ -9,7 +9,7 @@
 #include "hw/core/machine.h"
 #include "util/json.h"
 
-enum { FIRMWARE_SIZE = 0x10000, RAM_SIZE = 64 << 20 };
+enum { FIRMWARE_SIZE = 0x10000, RAM_SIZE = 64 << 20, LATER_NS = 10000000 };
 
 /* Tried in this order: every bus is on one of them. */
 static const char *const boards[] = { "q35", "microvm", "pc" };
@@ -202,6 +202,10 @@ static bool visit_on(const RhType *type, const char *name, char **ret_reason)
     g_assert_false(dev->is_realized);
     g_assert_true(rh_device_realize(dev, bus_of(type) ? rh_bus_find_for(board.vm, (const RhDeviceType *)type, &err) : NULL,
                                     &err));
+    load_and_compare(dev, saved);
+    rh_clock_step_to(board.vm->clock, rh_clock_now(board.vm->clock) + LATER_NS);
+    g_byte_array_set_size(saved, 0);
+    rh_device_save(dev, saved);
     load_and_compare(dev, saved);
     rh_device_remove(dev);
     board_end(&board);
