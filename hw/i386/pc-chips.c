@@ -42,6 +42,19 @@ static bool make_pit(RhPcMachine *pc, GError **err)
     return rh_isa_claim_irq(pit, 0, rh_device_find_line(pit, NULL, 0), err);
 }
 
+/* What firmware leaves in the command byte: both interrupts, system flag, translation to scan code set 1. */
+#define KBD_MODE_OF_FIRMWARE "0x47"
+
+static bool make_keyboard(RhPcMachine *pc, GError **err)
+{
+    static const char *const props[] = { "x-mode", KBD_MODE_OF_FIRMWARE, NULL };
+    const RhMachine *machine = &pc->parent;
+    bool has_firmware = !machine->kernel || machine->firmware;
+
+    return rh_device_create(rh_machine_vm(machine), NULL, NULL, "i8042", &pc->isa->parent,
+                            has_firmware ? NULL : props, err);
+}
+
 /* Devices of every desktop PC. Each line: type, and whether this machine has it. */
 bool rh_pc_make_legacy(RhPcMachine *pc, GError **err)
 {
@@ -56,7 +69,7 @@ bool rh_pc_make_legacy(RhPcMachine *pc, GError **err)
     if (!rh_device_create(vm, NULL, NULL, "port92", &pc->isa->parent, NULL, err)) {
         return false;
     }
-    return !pc->has_i8042 || rh_device_create(vm, NULL, NULL, "i8042", &pc->isa->parent, NULL, err);
+    return !pc->has_i8042 || make_keyboard(pc, err);
 }
 
 bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)

@@ -63,6 +63,7 @@ typedef struct I8042Regs {
 
 typedef struct I8042 {
     RhIsaDevice parent;
+    uint8_t first_mode;
     uint8_t kbd_irq;            /* properties */
     uint8_t mouse_irq;
     bool has_extended_state;
@@ -321,6 +322,11 @@ static bool i8042_realize(RhDevice *dev, GError **err)
            rh_isa_map_ports(dev, 0x60, &self->data, err) && rh_isa_map_ports(dev, 0x64, &self->command, err);
 }
 
+static void i8042_reset(RhDevice *dev)
+{
+    RH_SELF(I8042, dev)->regs.mode = RH_SELF(I8042, dev)->first_mode;
+}
+
 static bool i8042_check(RhDevice *dev, GError **err)
 {
     const I8042Regs *regs = &RH_SELF(I8042, dev)->regs;
@@ -332,6 +338,9 @@ static const RhProp i8042_props[] = {
     RH_PROP("kbd-irq",        I8042, kbd_irq,   .def = 1,  .max = 15, .doc = "ISA interrupt of the keyboard"),
     RH_PROP("mouse-irq",      I8042, mouse_irq, .def = 12, .max = 15, .doc = "ISA interrupt of the mouse"),
     RH_PROP("extended-state", I8042, has_extended_state, .def = true, .doc = "accepted: state is always complete"),
+    /* Firmware turns translation on, and Linux keeps what it finds: boards without firmware set it here. */
+    RH_PROP("x-mode",         I8042, first_mode, .def = MODE_KBD_IRQ | MODE_AUX_IRQ, .is_hidden = true,
+            .doc = "command byte after reset"),
     RH_PROP("kbd-throttle",   I8042, is_throttled, .doc = "accepted: bytes follow each other as they are read"),
 };
 static const RhRegionDesc i8042_regions[] = {
@@ -357,7 +366,6 @@ static const RhField i8042_fields[] = {
     RH_FIELD_STRUCT(I8042Regs, mouse, rh_ps2_mouse_fields),
 };
 static const I8042Regs i8042_at_reset = {
-    .mode = MODE_KBD_IRQ | MODE_AUX_IRQ,
     .out_port = OUT_NO_RESET | OUT_A20,
     .kbd = RH_PS2_KBD_AT_RESET,
     .mouse = RH_PS2_MOUSE_AT_RESET,
@@ -373,5 +381,6 @@ RH_DEVICE(I8042,
     .lines    = RH_TABLE(i8042_lines),
     .state    = RH_STATE(I8042, regs, i8042_at_reset, .version = 1, .fields = RH_TABLE(i8042_fields)),
     .realize  = i8042_realize,
+    .reset    = i8042_reset,
     .check    = i8042_check,
     .settle   = i8042_settle);

@@ -378,6 +378,8 @@ static void test_i8042(void)
 
     harness_begin(&h);
     dev = harness_add(&h, "i8042", "i8042", no_props);
+    harness_out(&h, 0x64, 1, 0x20);
+    g_assert_cmphex(harness_in(&h, 0x60, 1), ==, 0x03); /* after reset: interrupts, no translation */
     harness_out(&h, 0x64, 1, 0xaa);
     g_assert_cmphex(harness_in(&h, 0x64, 1) & 1, ==, 1);
     g_assert_cmphex(harness_in(&h, 0x60, 1), ==, 0x55);
