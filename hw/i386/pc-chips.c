@@ -102,6 +102,9 @@ static bool make_rtc(RhPcMachine *pc, RhIsaBus *isa, GError **err)
         return false;
     }
     rh_rtc_configure(rtc, &config);
+    if (!rh_object_set_u64(&rtc->obj, "base_year", 2000, err)) {    /* the year byte is that of the century, as on a PC */
+        return false;
+    }
     pc->rtc = rtc;
     return rh_device_realize(rtc, &isa->parent, err);
 }

@@ -31,6 +31,7 @@
 #define D_VRT     0x80
 
 enum { REG_INDEX = 0, REG_DATA = 1, REG_SPAN = 2 };
+enum { PS2_CENTURY = 0x37 };    /* where the PS/2 has the century byte: the same one */
 
 #define NS_PER_S     INT64_C(1000000000)
 #define UIP_NS       244141     /* "Update Cycle": UIP is up at least 244 us before */
@@ -375,6 +376,9 @@ static void rtc_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size)
 
     if (at == REG_INDEX) {
         rtc->regs.index = value & 0x7f;     /* bit 7 masks NMI on the AT */
+        if (rtc->regs.index == PS2_CENTURY) {
+            rtc->regs.index = RH_RTC_CENTURY;
+        }
         return;
     }
     catch_up(rtc);

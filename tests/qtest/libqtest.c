@@ -28,6 +28,7 @@ struct Qtest {
     Stream qtest;
     Stream qmp;
     GString *answer;
+    GQueue events;          /* not asked for yet: json_object */
     bool irq[NR_PINS];
 };
 
@@ -174,6 +175,26 @@ void qtest_outl(Qtest *q, uint16_t port, uint32_t value)
     qtest_command(q, "outl 0x%x 0x%x", port, value);
 }
 
+uint8_t qtest_readb(Qtest *q, uint64_t addr)
+{
+    return (uint8_t)value_of(qtest_command(q, "readb 0x%" G_GINT64_MODIFIER "x", addr));
+}
+
+uint16_t qtest_readw(Qtest *q, uint64_t addr)
+{
+    return (uint16_t)value_of(qtest_command(q, "readw 0x%" G_GINT64_MODIFIER "x", addr));
+}
+
+void qtest_writeb(Qtest *q, uint64_t addr, uint8_t value)
+{
+    qtest_command(q, "writeb 0x%" G_GINT64_MODIFIER "x 0x%x", addr, value);
+}
+
+void qtest_writew(Qtest *q, uint64_t addr, uint16_t value)
+{
+    qtest_command(q, "writew 0x%" G_GINT64_MODIFIER "x 0x%x", addr, value);
+}
+
 uint32_t qtest_readl(Qtest *q, uint64_t addr)
 {
     return (uint32_t)value_of(qtest_command(q, "readl 0x%" G_GINT64_MODIFIER "x", addr));
@@ -242,8 +263,43 @@ json_object *qtest_qmp(Qtest *q, const char *json)
         if (!json_object_object_get_ex(answer, "event", NULL)) {
             return answer;
         }
-        json_object_put(answer);
+        g_queue_push_tail(&q->events, answer);
     }
+}
+
+void qtest_ok(Qtest *q, const char *json)
+{
+    json_object *answer = qtest_qmp(q, json);
+
+    if (!json_object_object_get_ex(answer, "return", NULL)) {
+        g_error("'%s' was answered '%s'", json, json_object_to_json_string(answer));
+    }
+    json_object_put(answer);
+}
+
+json_object *qtest_event(Qtest *q, const char *name)
+{
+    for (;;) {
+        json_object *event = g_queue_pop_head(&q->events);
+        json_object *is;
+
+        if (!event) {
+            g_autofree char *line = stream_line(&q->qmp);
+
+            event = json_tokener_parse(line);
+        }
+        g_assert_true(json_object_object_get_ex(event, "event", &is));
+        if (strcmp(json_object_get_string(is), name) == 0) {
+            return event;
+        }
+        json_object_put(event);
+    }
+}
+
+void qtest_reset(Qtest *q)
+{
+    qtest_ok(q, "{\"execute\": \"system_reset\"}");
+    json_object_put(qtest_event(q, "RESET"));
 }
 
 /* --- life --- */
@@ -292,18 +348,46 @@ Qtest *qtest_start(const char *args)
     return q;
 }
 
-void qtest_quit(Qtest *q)
+static void json_free(gpointer object)
+{
+    json_object_put(object);
+}
+
+int qtest_exited(Qtest *q)
 {
     int status;
 
-    json_object_put(qtest_qmp(q, "{\"execute\": \"quit\"}"));
     g_assert_cmpint(waitpid(q->pid, &status, 0), ==, q->pid);
     g_assert_true(WIFEXITED(status));
-    g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    status = WEXITSTATUS(status);
     stream_end(&q->qtest);
     stream_end(&q->qmp);
+    g_queue_clear_full(&q->events, json_free);
     g_rmdir(q->dir);
     g_free(q->dir);
     g_string_free(q->answer, TRUE);
     g_free(q);
+    return status;
+}
+
+void qtest_quit(Qtest *q)
+{
+    json_object_put(qtest_qmp(q, "{\"execute\": \"quit\"}"));
+    g_assert_cmpint(qtest_exited(q), ==, 0);
+}
+
+void qtest_refused(const char *args, const char *why)
+{
+    g_autofree char *line = g_strdup_printf("%s -accel qtest -display none %s", g_getenv("QTEST_BINARY"), args);
+    g_autofree char *said = NULL;
+    g_autoptr(GError) err = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(line, NULL, &said, &status, &err));
+    g_assert_no_error(err);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    if (!strstr(said, why)) {
+        g_error("'%s' said '%s' and not '%s'", args, said, why);
+    }
 }

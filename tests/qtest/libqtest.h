@@ -22,6 +22,10 @@ uint32_t qtest_inl(Qtest *q, uint16_t port);
 void qtest_outb(Qtest *q, uint16_t port, uint8_t value);
 void qtest_outw(Qtest *q, uint16_t port, uint16_t value);
 void qtest_outl(Qtest *q, uint16_t port, uint32_t value);
+uint8_t qtest_readb(Qtest *q, uint64_t addr);
+uint16_t qtest_readw(Qtest *q, uint64_t addr);
+void qtest_writeb(Qtest *q, uint64_t addr, uint8_t value);
+void qtest_writew(Qtest *q, uint64_t addr, uint16_t value);
 uint32_t qtest_readl(Qtest *q, uint64_t addr);
 uint64_t qtest_readq(Qtest *q, uint64_t addr);
 void qtest_writel(Qtest *q, uint64_t addr, uint32_t value);
@@ -38,5 +42,15 @@ bool qtest_irq(Qtest *q, unsigned pin);
 
 /** qtest_qmp - execute a command given as JSON text; returns the answer ("return" or "error"), the caller's; events are passed over */
 json_object *qtest_qmp(Qtest *q, const char *json);
+/** qtest_ok - execute a command that must succeed */
+void qtest_ok(Qtest *q, const char *json);
+/** qtest_event - wait for the next event @name; those that came before it are forgotten. The caller's */
+json_object *qtest_event(Qtest *q, const char *name);
+/** qtest_reset - system_reset, and wait until it happened */
+void qtest_reset(Qtest *q);
+/** qtest_exited - wait until the program ends by itself, forget it, and return its exit status */
+int qtest_exited(Qtest *q);
+/** qtest_refused - the program must not start with @args: exit status 1, and @why is part of what it says */
+void qtest_refused(const char *args, const char *why);
 
 #endif
