@@ -7,6 +7,8 @@
 #include "hw/core/reset.h"
 #include "hw/i386/q35.h"
 #include "hw/pci/pci.h"
+#include "monitor/monitor.h"
+#include "qapi/command.h"
 #include "softmmu/runstate.h"
 
 typedef struct Fixture {
@@ -378,6 +380,39 @@ static void test_query(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(text->str, "      id \"rp\"\n"));
 }
 
+static json_object *execute(Fixture *f, const char *command)
+{
+    g_autoptr(GError) error = NULL;
+    json_object *result = NULL;
+
+    rh_qmp_command_run(rh_qmp_command_find(command), f->vm, NULL, &result, &error);
+    g_assert_no_error(error);
+    return result;
+}
+
+/* What clients get, also when the guest has programmed a window at the very end of the address space. */
+static void test_commands(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    json_object *roots, *port, *bus;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error));
+    config_write(f, 0, 2 << 3, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
+    config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT_UPPER, 4, 0xffffffff);
+    config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT, 2, 0xfff0);
+    roots = execute(f, "query-pci");
+    port = json_object_array_get_idx(json_object_object_get(json_object_array_get_idx(roots, 0), "devices"), 1);
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
+    bus = json_object_object_get(json_object_object_get(port, "pci_bridge"), "bus");
+    g_assert_cmpint(json_object_get_int(json_object_object_get(bus, "secondary")), ==, 1);
+    bus = json_object_object_get(bus, "prefetchable_range");
+    g_assert_cmpint(json_object_get_int64(json_object_object_get(bus, "limit")), ==, -1);
+    json_object_put(roots);
+    text = rh_hmp_run(f->vm, "info pci", 0);
+    g_assert_nonnull(strstr(text, "  Bus  0, device   2, function 0:\r\n    PCI bridge: PCI device 1b36:000c\r\n"));
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -411,6 +446,7 @@ int main(int argc, char **argv)
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
         { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
+        { "/pci/commands", test_commands },
     };
 
     g_test_init(&argc, &argv, NULL);
