@@ -380,14 +380,39 @@ static void test_query(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(text->str, "      id \"rp\"\n"));
 }
 
-static json_object *execute(Fixture *f, const char *command)
+static json_object *execute(Fixture *f, const char *command, const char *json)
 {
     g_autoptr(GError) error = NULL;
+    json_object *args = json ? json_tokener_parse(json) : NULL;
     json_object *result = NULL;
 
-    rh_qmp_command_run(rh_qmp_command_find(command), f->vm, NULL, &result, &error);
+    rh_qmp_command_run(rh_qmp_command_find(command), f->vm, args, &result, &error);
     g_assert_no_error(error);
+    json_object_put(args);
     return result;
+}
+
+/* A disk's bootindex is its transport's place in the order. */
+static void test_bootindex(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    RhDevice *disk;
+
+    json_object_put(execute(f, "blockdev-add", "{'driver': 'null-co', 'node-name': 'a'}"));
+    json_object_put(execute(f, "blockdev-add", "{'driver': 'null-co', 'node-name': 'b'}"));
+    g_assert_nonnull(add(f, "{'driver': 'virtio-blk-pci', 'drive': 'a', 'addr': '2', 'bootindex': 3}", &error));
+    g_assert_null(add(f, "{'driver': 'virtio-blk-pci', 'drive': 'b', 'bootindex': 3}", &error));
+    g_assert_cmpstr(error->message, ==, "The bootindex 3 has already been used");
+    g_clear_error(&error);
+    disk = add(f, "{'driver': 'virtio-blk-pci', 'drive': 'b', 'addr': '5.1', 'bootindex': 1}", &error);
+    g_assert_no_error(error);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/scsi@5,1/disk@0,0\n/pci@i0cf8/scsi@2/disk@0,0");
+    rh_device_unrealize(disk);
+    g_free(text);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/scsi@2/disk@0,0");
 }
 
 /* What clients get, also when the guest has programmed a window at the very end of the address space. */
@@ -401,7 +426,7 @@ static void test_commands(Fixture *f, gconstpointer data)
     config_write(f, 0, 2 << 3, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
     config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT_UPPER, 4, 0xffffffff);
     config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT, 2, 0xfff0);
-    roots = execute(f, "query-pci");
+    roots = execute(f, "query-pci", NULL);
     port = json_object_array_get_idx(json_object_object_get(json_object_array_get_idx(roots, 0), "devices"), 1);
     g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
     bus = json_object_object_get(json_object_object_get(port, "pci_bridge"), "bus");
@@ -446,7 +471,7 @@ int main(int argc, char **argv)
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
         { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
-        { "/pci/commands", test_commands },
+        { "/pci/commands", test_commands },     { "/pci/bootindex", test_bootindex },
     };
 
     g_test_init(&argc, &argv, NULL);
