@@ -74,6 +74,14 @@ static uint64_t memory_read(Fixture *f, uint64_t at, unsigned size)
     return value;
 }
 
+static uint32_t port_read(Fixture *f, uint64_t at)
+{
+    uint64_t value;
+
+    rh_space_load(f->vm->ports, NULL, at, 1, &value);
+    return (uint32_t)value;
+}
+
 static RhDevice *add(Fixture *f, const char *json, GError **err)
 {
     json_object *args = json_tokener_parse(json);
@@ -438,6 +446,36 @@ static void test_commands(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(text, "  Bus  0, device   2, function 0:\r\n    PCI bridge: PCI device 1b36:000c\r\n"));
 }
 
+/* Bytes reach the back-end, and the transmitter's interrupt the pin. */
+static void test_serial(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 5 << 3;
+    json_object *result;
+
+    json_object_put(execute(f, "chardev-add",
+                            "{'id': 'c', 'backend': {'type': 'ringbuf', 'data': {'size': 64}}}"));
+    add(f, "{'driver': 'pci-serial', 'addr': '5', 'chardev': 'c'}", &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(config_read(f, 0, devfn, 0, 4), ==, 0x00021b36);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_REVISION, 4), ==, 0x07000201);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xffffffff);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_BAR0, 4), ==, 0xfffffff9);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xc000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_IO);
+    rh_space_store(f->vm->ports, NULL, 0xc007, 1, 0x5a);
+    g_assert_cmphex(port_read(f, 0xc007), ==, 0x5a);
+    rh_space_store(f->vm->ports, NULL, 0xc000, 1, 'R');
+    result = execute(f, "ringbuf-read", "{'device': 'c', 'size': 8}");
+    g_assert_cmpstr(json_object_get_string(result), ==, "R");
+    json_object_put(result);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
+    rh_space_store(f->vm->ports, NULL, 0xc001, 1, 0x02);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, !=, 0);
+    g_assert_cmphex(port_read(f, 0xc002), ==, 0x02);        /* says which, and acknowledges it */
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -471,7 +509,8 @@ int main(int argc, char **argv)
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
         { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
-        { "/pci/commands", test_commands },     { "/pci/bootindex", test_bootindex },
+        { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
+        { "/pci/bootindex", test_bootindex },
     };
 
     g_test_init(&argc, &argv, NULL);
