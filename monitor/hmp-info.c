@@ -2,6 +2,7 @@
  * The human monitor's "info".
  */
 #include "hw/core/device.h"
+#include "hw/pci/pci.h"
 #include "monitor/hmp-qmp.h"
 #include "softmmu/accel.h"
 #include "softmmu/space.h"
@@ -227,6 +228,12 @@ static bool info_mtree(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
+static bool info_pci(RhHmp *hmp, char **words, GError **err)
+{
+    rh_pci_dump(hmp->vm, hmp->out);
+    return true;
+}
+
 /* --- trees --- */
 
 static void print_prop(const RhProp *prop, const RhType *owner, void *opaque);
@@ -327,6 +334,7 @@ static const RhHmpCommand rows[] = {
       0, 0, .run = info_memory_size },
     { "mtree", "[-f]", "show memory tree (-f: dump flat view for address spaces)", 0, 1, .run = info_mtree },
     { "name", "", "show the current VM name", 0, 0, .run = info_name },
+    { "pci", "", "show PCI info", 0, 0, .run = info_pci },
     { "qom-tree", "[path]", "show QOM composition tree", 0, 1, .run = info_qom_tree },
     { "qtree", "", "show device tree", 0, 0, .run = info_qtree },
     { "registers", "[-a|vcpu]", "show the cpu registers (-a: of all cpus)", 0, 1, .run = info_registers },

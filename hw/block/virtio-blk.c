@@ -6,6 +6,7 @@
  * that brought it returns, and all that finished in one kick is shown to the driver with one interrupt.
  */
 #include "block/blk.h"
+#include "hw/core/bootorder.h"
 #include "hw/virtio/pci.h"
 #include "softmmu/iothread.h"
 #include "util/coroutine.h"
@@ -582,7 +583,7 @@ static bool blk_realize(RhDevice *dev, GError **err)
     if (disk->num_queues == AUTO_QUEUES) {
         disk->num_queues = 1;
     }
-    if (!check_props(disk, err) ||
+    if (!check_props(disk, err) || !rh_boot_order_add(dev, disk->bootindex, "/disk@0,0", err) ||
         !rh_blk_attach(&disk->blk, &dev->obj, disk->drive, disk->drive->is_read_only, disk->shares_writing, err)) {
         return false;
     }

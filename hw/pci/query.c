@@ -5,9 +5,10 @@
 #include "hw/pci/host.h"
 #include "hw/pci/private.h"
 
+/* Integers of the schema are signed: addresses in the upper half, which a guest may program, show as negative. */
 static json_object *number(uint64_t value)
 {
-    return json_object_new_uint64(value);
+    return json_object_new_int64((int64_t)value);
 }
 
 static void put(json_object *to, const char *key, json_object *value)
@@ -51,7 +52,7 @@ static json_object *query_regions(const RhPciDevice *dev)
         row = json_object_new_object();
         put(row, "bar", json_object_new_int((int)i));
         put(row, "type", json_object_new_string(bar->flags & RH_PCI_BAR_IO ? "io" : "memory"));
-        put(row, "address", json_object_new_int64((int64_t)bar->addr));
+        put(row, "address", number(bar->addr));
         put(row, "size", number(bar->size));
         if (!(bar->flags & RH_PCI_BAR_IO)) {
             put(row, "prefetch", json_object_new_boolean(bar->flags & RH_PCI_BAR_PREFETCH));

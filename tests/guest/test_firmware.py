@@ -65,6 +65,23 @@ def no_bootable_device():
 
 
 @case
+def boot_order():
+    """Of two disks that end the machine, each with its own code, the lower bootindex is booted."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    for first, second, code in ((1, 2, 0x21), (2, 1, 0x23)):
+        disks = []
+        for name, index, value in (("a", first, 0x10), ("b", second, 0x11)):
+            image = LOGS / f"boot-order-{name}.img"
+            # mov dx, 0xf4; mov al, value; out dx, al; jmp .
+            sector = bytes((0xba, 0xf4, 0x00, 0xb0, value, 0xee, 0xeb, 0xfe))
+            image.write_bytes(sector.ljust(SECTOR - 2, b"\0") + b"\x55\xaa" + b"\0" * (1 << 20))
+            disks += ["-drive", f"if=none,id={name},file={image},format=raw,readonly=on",
+                      "-device", f"virtio-blk-pci,drive={name},bootindex={index}"]
+        with seabios(*disks, name="boot-order") as machine:
+            machine.wait(code, 60)
+
+
+@case
 def grub_menu():
     """GRUB from virtio-blk shows its menu on the serial line and answers keys."""
     LOGS.mkdir(parents=True, exist_ok=True)

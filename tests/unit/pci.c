@@ -7,6 +7,8 @@
 #include "hw/core/reset.h"
 #include "hw/i386/q35.h"
 #include "hw/pci/pci.h"
+#include "monitor/monitor.h"
+#include "qapi/command.h"
 #include "softmmu/runstate.h"
 
 typedef struct Fixture {
@@ -70,6 +72,14 @@ static uint64_t memory_read(Fixture *f, uint64_t at, unsigned size)
 
     rh_space_load(f->vm->memory, NULL, at, size, &value);
     return value;
+}
+
+static uint32_t port_read(Fixture *f, uint64_t at)
+{
+    uint64_t value;
+
+    rh_space_load(f->vm->ports, NULL, at, 1, &value);
+    return (uint32_t)value;
 }
 
 static RhDevice *add(Fixture *f, const char *json, GError **err)
@@ -378,6 +388,94 @@ static void test_query(Fixture *f, gconstpointer data)
     g_assert_nonnull(strstr(text->str, "      id \"rp\"\n"));
 }
 
+static json_object *execute(Fixture *f, const char *command, const char *json)
+{
+    g_autoptr(GError) error = NULL;
+    json_object *args = json ? json_tokener_parse(json) : NULL;
+    json_object *result = NULL;
+
+    rh_qmp_command_run(rh_qmp_command_find(command), f->vm, args, &result, &error);
+    g_assert_no_error(error);
+    json_object_put(args);
+    return result;
+}
+
+/* A disk's bootindex is its transport's place in the order. */
+static void test_bootindex(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    RhDevice *disk;
+
+    json_object_put(execute(f, "blockdev-add", "{'driver': 'null-co', 'node-name': 'a'}"));
+    json_object_put(execute(f, "blockdev-add", "{'driver': 'null-co', 'node-name': 'b'}"));
+    g_assert_nonnull(add(f, "{'driver': 'virtio-blk-pci', 'drive': 'a', 'addr': '2', 'bootindex': 3}", &error));
+    g_assert_null(add(f, "{'driver': 'virtio-blk-pci', 'drive': 'b', 'bootindex': 3}", &error));
+    g_assert_cmpstr(error->message, ==, "The bootindex 3 has already been used");
+    g_clear_error(&error);
+    disk = add(f, "{'driver': 'virtio-blk-pci', 'drive': 'b', 'addr': '5.1', 'bootindex': 1}", &error);
+    g_assert_no_error(error);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/scsi@5,1/disk@0,0\n/pci@i0cf8/scsi@2/disk@0,0");
+    rh_device_unrealize(disk);
+    g_free(text);
+    text = rh_boot_order_text(f->vm, false);
+    g_assert_cmpstr(text, ==, "/pci@i0cf8/scsi@2/disk@0,0");
+}
+
+/* What clients get, also when the guest has programmed a window at the very end of the address space. */
+static void test_commands(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    json_object *roots, *port, *bus;
+
+    g_assert_nonnull(add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error));
+    config_write(f, 0, 2 << 3, RH_PCI_PRIMARY_BUS, 4, 0x00010100);
+    config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT_UPPER, 4, 0xffffffff);
+    config_write(f, 0, 2 << 3, RH_PCI_PREF_LIMIT, 2, 0xfff0);
+    roots = execute(f, "query-pci", NULL);
+    port = json_object_array_get_idx(json_object_object_get(json_object_array_get_idx(roots, 0), "devices"), 1);
+    g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
+    bus = json_object_object_get(json_object_object_get(port, "pci_bridge"), "bus");
+    g_assert_cmpint(json_object_get_int(json_object_object_get(bus, "secondary")), ==, 1);
+    bus = json_object_object_get(bus, "prefetchable_range");
+    g_assert_cmpint(json_object_get_int64(json_object_object_get(bus, "limit")), ==, -1);
+    json_object_put(roots);
+    text = rh_hmp_run(f->vm, "info pci", 0);
+    g_assert_nonnull(strstr(text, "  Bus  0, device   2, function 0:\r\n    PCI bridge: PCI device 1b36:000c\r\n"));
+}
+
+/* Bytes reach the back-end, and the transmitter's interrupt the pin. */
+static void test_serial(Fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    const unsigned devfn = 5 << 3;
+    json_object *result;
+
+    json_object_put(execute(f, "chardev-add",
+                            "{'id': 'c', 'backend': {'type': 'ringbuf', 'data': {'size': 64}}}"));
+    add(f, "{'driver': 'pci-serial', 'addr': '5', 'chardev': 'c'}", &error);
+    g_assert_no_error(error);
+    g_assert_cmphex(config_read(f, 0, devfn, 0, 4), ==, 0x00021b36);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_REVISION, 4), ==, 0x07000201);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xffffffff);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_BAR0, 4), ==, 0xfffffff9);
+    config_write(f, 0, devfn, RH_PCI_BAR0, 4, 0xc000);
+    config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_IO);
+    rh_space_store(f->vm->ports, NULL, 0xc007, 1, 0x5a);
+    g_assert_cmphex(port_read(f, 0xc007), ==, 0x5a);
+    rh_space_store(f->vm->ports, NULL, 0xc000, 1, 'R');
+    result = execute(f, "ringbuf-read", "{'device': 'c', 'size': 8}");
+    g_assert_cmpstr(json_object_get_string(result), ==, "R");
+    json_object_put(result);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
+    rh_space_store(f->vm->ports, NULL, 0xc001, 1, 0x02);
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, !=, 0);
+    g_assert_cmphex(port_read(f, 0xc002), ==, 0x02);        /* says which, and acknowledges it */
+    g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -411,6 +509,8 @@ int main(int argc, char **argv)
         { "/pci/bound-event", test_bound_event }, { "/pci/hotplug", test_hotplug },
         { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
+        { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
+        { "/pci/bootindex", test_bootindex },
     };
 
     g_test_init(&argc, &argv, NULL);
