@@ -437,10 +437,15 @@ void rh_loop_run(RhLoop *loop)
     __atomic_store_n(&loop->should_quit, false, __ATOMIC_RELAXED);
 }
 
+static void quit_posted(void *opaque)
+{
+}
+
 void rh_loop_quit(RhLoop *loop)
 {
     __atomic_store_n(&loop->should_quit, true, __ATOMIC_RELEASE);
-    rh_loop_kick(loop);
+    /* A post, because a loop on its way to sleep looks for posts once more, and not for should_quit. */
+    rh_loop_post(loop, quit_posted, NULL);
     if (loop->source) {
         g_main_context_wakeup(NULL);
     }
