@@ -141,7 +141,6 @@ static char *devices_text(void)
 static char *device_text(const char *name, GError **err)
 {
     const RhType *type = rh_type_find(name);
-    g_autofree char *title = NULL;
 
     if (!type || !rh_type_is(type, RH_TYPE_DEVICE) || type->is_abstract) {
         rh_fail(err, "'%s' is not a valid device model name", name);

@@ -78,8 +78,8 @@ static void talk_qmp(const uint8_t *data, size_t size)
 
 static void run_hmp(const char *line)
 {
-    g_autofree char *out = rh_hmp_run(machine(), line, 0);
-    g_auto(GStrv) names = rh_hmp_complete(machine(), line);
+    g_autofree char *out G_GNUC_UNUSED = rh_hmp_run(machine(), line, 0);
+    g_auto(GStrv) names G_GNUC_UNUSED = rh_hmp_complete(machine(), line);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

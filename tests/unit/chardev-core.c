@@ -212,6 +212,7 @@ static void test_full(Fixture *f, const void *opaque)
     while ((taken = rh_char_write(&f->front.user, big, 1 << 20))) {
         sent += taken;
     }
+    g_assert_cmpuint(sent, >, 0);
     rh_char_on_writable(&f->front.user, count, &called);
     turns(f);
     g_assert_cmpint(called, ==, 0);

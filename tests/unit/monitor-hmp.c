@@ -233,8 +233,8 @@ static void test_objects(void)
     g_autoptr(RhJson) types = run(vm, "qom-list-types", "{\"implements\":\"chardev\"}", &err);
 
     g_assert_cmpuint(json_object_array_length(types), ==, 10);
-    g_autoptr(RhJson) added = run(vm, "object-add", "{\"qom-type\":\"iothread\",\"id\":\"i\"}", NULL);
-    g_autoptr(RhJson) schema = run(vm, "query-qmp-schema", "{}", &err);
+    g_autoptr(RhJson) added G_GNUC_UNUSED = run(vm, "object-add", "{\"qom-type\":\"iothread\",\"id\":\"i\"}", NULL);
+    g_autoptr(RhJson) schema G_GNUC_UNUSED = run(vm, "query-qmp-schema", "{}", &err);
 
     g_assert_no_error(err);
     free_vm(vm);

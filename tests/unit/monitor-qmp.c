@@ -111,7 +111,7 @@ static void ask(Fixture *f, const char *text, const char *answer)
 
 static void negotiate(Fixture *f)
 {
-    g_autofree char *greeting = read_line(f);
+    g_autofree char *greeting G_GNUC_UNUSED = read_line(f);
 
     g_assert_true(g_str_has_prefix(greeting, "{\"QMP\": {\"version\": {\"qemu\": {\"major\": 7, \"minor\": 2, "));
     g_assert_true(g_str_has_suffix(greeting, "\"capabilities\": [\"oob\"]}}"));
@@ -122,7 +122,7 @@ static void negotiate(Fixture *f)
 
 static void test_negotiation(Fixture *f, const void *opaque)
 {
-    g_autofree char *greeting = read_line(f);
+    g_autofree char *greeting G_GNUC_UNUSED = read_line(f);
 
     ask(f, "{\"execute\":\"query-name\"}",
         ERROR("CommandNotFound", "Expecting capabilities negotiation with 'qmp_capabilities'") "}");
@@ -136,7 +136,7 @@ static void test_negotiation(Fixture *f, const void *opaque)
 
 static void test_batch(Fixture *f, const void *opaque)
 {
-    g_autofree char *greeting = read_line(f);
+    g_autofree char *greeting G_GNUC_UNUSED = read_line(f);
 
     /* The second command's turn comes when the first has negotiated. */
     say(f, "{\"execute\":\"qmp_capabilities\"} {\"execute\":\"query-name\",\"id\":\"x\"}\n{\"execute\":\"query");
@@ -147,7 +147,7 @@ static void test_batch(Fixture *f, const void *opaque)
 
 static void test_batch_unnegotiated(Fixture *f, const void *opaque)
 {
-    g_autofree char *greeting = read_line(f);
+    g_autofree char *greeting G_GNUC_UNUSED = read_line(f);
 
     say(f, "{\"execute\":\"query-name\"}{\"execute\":\"query-name\"}");
     for (int i = 0; i < 2; i++) {
@@ -221,7 +221,7 @@ static void expect_event(Fixture *f, const char *rest)
 
 static void test_events(Fixture *f, const void *opaque)
 {
-    g_autofree char *greeting = read_line(f);
+    g_autofree char *greeting G_GNUC_UNUSED = read_line(f);
 
     qmp_event_stop(f->vm->events);      /* nobody has negotiated: gone */
     ask(f, "{\"execute\":\"qmp_capabilities\"}", "{\"return\": {}}");
@@ -359,7 +359,7 @@ static void test_return(void)
     g_autofree char *path = g_build_filename(dir, "qmp", NULL);
     g_autofree char *spec = g_strdup_printf("unix:%s,server,nowait", path);
     g_autofree char *client_options = g_strdup_printf("{\"backend\":\"socket\",\"id\":\"c\",\"path\":\"%s\"}", path);
-    g_autoptr(RhJson) options = rh_json_parse(client_options, NULL);
+    g_autoptr(RhJson) options G_GNUC_UNUSED = rh_json_parse(client_options, NULL);
     GError *err = NULL;
 
     f.vm = rh_vm_new(&err);
