@@ -25,9 +25,34 @@ static bool reset_top(RhObject *obj, void *opaque)
     return true;
 }
 
+static bool find_leaving(RhObject *obj, void *opaque)
+{
+    RhDevice **ret = opaque;
+
+    if (rh_object_is(obj, RH_TYPE_DEVICE) && RH_SELF(RhDevice, obj)->is_unplug_pending) {
+        *ret = RH_SELF(RhDevice, obj);
+    }
+    return !*ret;
+}
+
+/* device_del, documented: a reset completes the removals that the guest did not answer. */
+static void remove_leaving(RhVm *vm)
+{
+    RhDevice *dev = NULL;
+
+    while (rh_object_foreach(vm->root, find_leaving, &dev), dev) {
+        dev->is_unplug_pending = false;
+        rh_device_unplugged(dev);
+        dev = NULL;
+    }
+}
+
 static void reset_all(RhNotifier *self, void *data)
 {
-    rh_object_foreach(RH_CONTAINER(ResetRoom, notifier, self)->vm->root, reset_top, NULL);
+    RhVm *vm = RH_CONTAINER(ResetRoom, notifier, self)->vm;
+
+    remove_leaving(vm);
+    rh_object_foreach(vm->root, reset_top, NULL);
 }
 
 void rh_reset_init(RhVm *vm)
