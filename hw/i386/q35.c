@@ -4,6 +4,7 @@
 #include "hw/i386/pc-acpi.h"
 #include "hw/i386/pc-smbios.h"
 #include "hw/i386/q35-machine.h"
+#include "hw/misc/smbus.h"
 #include "target/i386/cpu.h"
 
 #define HPET_ROUTES     "0xff0104"              /* inputs 2, 8 and 16 to 23 */
@@ -53,6 +54,29 @@ static bool make_chipset(Q35Machine *q35, GError **err)
     return rh_device_realize(lpc, &q35->host->parent.bus->parent, err);
 }
 
+/* The bus where memory modules tell what they are: one EEPROM for each of eight. */
+static bool make_smbus(Q35Machine *q35, GError **err)
+{
+    enum { FIRST_MODULE = 0x50, NR_MODULES = 8 };
+    static const char *const props[] = { "addr", "1f.3", "multifunction", "on", NULL };
+    RhVm *vm = rh_machine_vm(&q35->parent.parent);
+    RhDevice *smbus;
+
+    if (!q35->parent.has_smbus) {
+        return true;
+    }
+    smbus = rh_device_create(vm, NULL, NULL, RH_TYPE_ICH9_SMBUS, &q35->host->parent.bus->parent, props, err);
+    for (unsigned i = 0; smbus && i < NR_MODULES; i++) {
+        g_autofree char *address = g_strdup_printf("%u", FIRST_MODULE + i);
+        const char *const eeprom_props[] = { "address", address, NULL };
+
+        if (!rh_device_create(vm, NULL, NULL, RH_TYPE_SMBUS_EEPROM, smbus->buses->pdata[0], eeprom_props, err)) {
+            return false;
+        }
+    }
+    return smbus != NULL;
+}
+
 static bool q35_build(RhMachine *machine, GError **err)
 {
     Q35Machine *q35 = (Q35Machine *)machine;
@@ -60,7 +84,7 @@ static bool q35_build(RhMachine *machine, GError **err)
     uint64_t low_limit = machine->ram_size >= LOW_LIMIT_SMALL ? LOW_LIMIT_LARGE : LOW_LIMIT_SMALL;
 
     return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, pc->pit != RH_OFF, err) &&
-           make_chipset(q35, err) &&
+           make_chipset(q35, err) && make_smbus(q35, err) &&
            (boots_directly(machine) ||
             rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
            rh_pc_make_chips(pc, q35->lpc->isa, true, err) && rh_pc_make_hpet(pc, HPET_ROUTES, err) &&

@@ -377,7 +377,7 @@ static void test_query(Fixture *f, gconstpointer data)
     roots = rh_pci_query(f->vm);
     g_assert_cmpuint(json_object_array_length(roots), ==, 1);
     devices = json_object_object_get(json_object_array_get_idx(roots, 0), "devices");
-    g_assert_cmpuint(json_object_array_length(devices), ==, 3);
+    g_assert_cmpuint(json_object_array_length(devices), ==, 4);
     port = json_object_array_get_idx(devices, 1);
     g_assert_cmpstr(json_object_get_string(json_object_object_get(port, "qdev_id")), ==, "rp");
     value = json_object_object_get(json_object_object_get(port, "pci_bridge"), "devices");
@@ -476,6 +476,97 @@ static void test_serial(Fixture *f, gconstpointer data)
     g_assert_cmphex(config_read(f, 0, devfn, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
 }
 
+enum { SMB = 0xc040, SMB_DEVFN = 0xfb };
+
+static void smb(Fixture *f, unsigned reg, unsigned value)
+{
+    rh_space_store(f->vm->ports, NULL, SMB + reg, 1, value);
+}
+
+/* A transaction of that kind; returns its status, less the semaphore, and clears it. */
+static uint32_t smb_run(Fixture *f, unsigned address, unsigned kind)
+{
+    uint32_t status;
+
+    smb(f, 4, address);
+    smb(f, 2, 0x40 | kind << 2 | 1);
+    status = port_read(f, SMB) & ~0x40u;
+    smb(f, 0, 0x7e);
+    return status;
+}
+
+static void test_smbus(Fixture *f, gconstpointer data)
+{
+    g_assert_cmphex(config_read(f, 0, SMB_DEVFN, 0, 4), ==, 0x29308086);
+    g_assert_cmphex(config_read(f, 0, SMB_DEVFN, RH_PCI_CLASS, 2), ==, 0x0c05);
+    config_write(f, 0, SMB_DEVFN, 0x20, 4, SMB);
+    config_write(f, 0, SMB_DEVFN, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_IO);
+    g_assert_cmphex(smb_run(f, 0xa0, 0), ==, 0);            /* off */
+    config_write(f, 0, SMB_DEVFN, 0x40, 1, 1);
+    g_assert_cmphex(smb_run(f, 0xae, 0), ==, 0x02);         /* quick: 0x57 is there, 0x58 is not */
+    g_assert_cmphex(smb_run(f, 0xb0, 0), ==, 0x04);
+    smb(f, 3, 0x10);                                        /* a word to 0x10 of the first EEPROM */
+    smb(f, 5, 0x02);
+    smb(f, 6, 0xcd);
+    g_assert_cmphex(smb_run(f, 0xa0, 3), ==, 0x02);
+    smb(f, 3, 0x11);                                        /* a byte back */
+    g_assert_cmphex(smb_run(f, 0xa1, 2), ==, 0x02);
+    g_assert_cmphex(port_read(f, SMB + 5), ==, 0xcd);
+    smb(f, 5, 2);                                           /* a block of two through the buffer: 2, 0xaa, 0xbb */
+    smb(f, 0xd, 2);
+    port_read(f, SMB + 2);
+    smb(f, 7, 0xaa);
+    smb(f, 7, 0xbb);
+    smb(f, 3, 0x20);
+    g_assert_cmphex(smb_run(f, 0xa0, 5), ==, 0x02);
+    smb(f, 5, 0);
+    smb(f, 0xd, 0);                                         /* and back, byte by byte, with interrupts */
+    smb(f, 4, 0xa1);
+    smb(f, 2, 0x40 | 5 << 2 | 1);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x81);
+    g_assert_cmphex(config_read(f, 0, SMB_DEVFN, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, !=, 0);
+    g_assert_cmphex(port_read(f, SMB + 5), ==, 2);
+    g_assert_cmphex(port_read(f, SMB + 7), ==, 0xaa);
+    smb(f, 0, 0x80);
+    g_assert_cmphex(port_read(f, SMB + 7), ==, 0xbb);
+    smb(f, 0, 0x80);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x02);
+    smb(f, 0, 0x02);
+    g_assert_cmphex(config_read(f, 0, SMB_DEVFN, RH_PCI_STATUS, 2) & RH_PCI_STATUS_INTERRUPT, ==, 0);
+}
+
+/* An I2C block read ends where the driver says; a block write leaves byte by byte; nothing runs past the buffer. */
+static void test_smbus_bytes(Fixture *f, gconstpointer data)
+{
+    config_write(f, 0, SMB_DEVFN, 0x20, 4, SMB);
+    config_write(f, 0, SMB_DEVFN, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_IO);
+    config_write(f, 0, SMB_DEVFN, 0x40, 1, 1);
+    smb(f, 3, 0x30);
+    smb(f, 5, 2);
+    smb(f, 7, 0x11);
+    smb(f, 4, 0xa2);
+    smb(f, 2, 0x40 | 5 << 2);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x81);
+    smb(f, 7, 0x22);
+    smb(f, 0, 0x80);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x81);
+    smb(f, 0, 0x80);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x02);
+    smb(f, 0, 0x02);
+    smb(f, 6, 0x31);                                        /* from the first of the two */
+    smb(f, 4, 0xa3);
+    smb(f, 2, 0x40 | 6 << 2);
+    g_assert_cmphex(port_read(f, SMB + 7), ==, 0x11);
+    smb(f, 2, 0x20 | 6 << 2);
+    smb(f, 0, 0x80);
+    g_assert_cmphex(port_read(f, SMB) & ~0x40u, ==, 0x02);
+    smb(f, 0, 0x02);
+    for (unsigned length = 0; length <= 255; length += 51) {
+        smb(f, 5, length);
+        g_assert_cmphex(smb_run(f, 0xa2, 5) & 0x04, ==, 0x04);
+    }
+}
+
 /* No sequence of configuration writes may crash or hang. */
 static void test_random(Fixture *f, gconstpointer data)
 {
@@ -510,7 +601,8 @@ int main(int argc, char **argv)
         { "/pci/query", test_query },            { "/pci/boot-order", test_boot_order },
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
         { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
-        { "/pci/bootindex", test_bootindex },
+        { "/pci/bootindex", test_bootindex },   { "/pci/smbus", test_smbus },
+        { "/pci/smbus-bytes", test_smbus_bytes },
     };
 
     g_test_init(&argc, &argv, NULL);
