@@ -2,6 +2,7 @@
  * ACPI tables of PC boards: filled in from the machine's devices, and handed to firmware or to the kernel.
  */
 #include "hw/i386/pc-acpi.h"
+#include "hw/misc/vmgenid.h"
 #include "hw/intc/ioapic.h"
 #include "target/i386/topology.h"
 
@@ -124,6 +125,24 @@ void rh_pc_acpi_add_to(RhDirectBoot *boot, const RhAcpi *acpi)
     }
 }
 
+static bool is_no_vmgenid(RhObject *obj, void *opaque)
+{
+    return !rh_object_is(obj, RH_TYPE_VMGENID) || !RH_SELF(RhDevice, obj)->is_realized;
+}
+
+bool rh_pc_acpi_has_vmgenid(const RhPcMachine *pc)
+{
+    return !rh_object_foreach(rh_machine_vm(&pc->parent)->root, is_no_vmgenid, NULL);
+}
+
+/* The page with the GUID is the device's own; the tables only say where firmware puts it. */
+static bool is_devices(RhPcMachine *pc, const RhAcpiFile *file)
+{
+    size_t len;
+
+    return g_str_equal(file->name, RH_VMGENID_GUID_FILE) && rh_fw_cfg_file_data(pc->fw_cfg, file->name, &len);
+}
+
 bool rh_pc_acpi_publish(RhPcMachine *pc, const RhAcpi *acpi, GError **err)
 {
     const GPtrArray *files = rh_acpi_files(acpi);
@@ -132,7 +151,7 @@ bool rh_pc_acpi_publish(RhPcMachine *pc, const RhAcpi *acpi, GError **err)
     for (guint i = 0; i < files->len; i++) {
         const RhAcpiFile *file = files->pdata[i];
 
-        if (!rh_fw_cfg_set_file(pc->fw_cfg, file->name, file->data->data, file->data->len, err)) {
+        if (!is_devices(pc, file) && !rh_fw_cfg_set_file(pc->fw_cfg, file->name, file->data->data, file->data->len, err)) {
             return false;
         }
     }

@@ -24,6 +24,8 @@ uint64_t rh_pc_acpi_room(const RhAcpi *acpi);
 /** rh_pc_acpi_place - put the tables below @below_4g and under 1 MiB; direct boot copies them at each reset. The RSDP's address. */
 uint64_t rh_pc_acpi_place(RhPcMachine *pc, RhAcpi *acpi);
 void rh_pc_acpi_add_to(RhDirectBoot *boot, const RhAcpi *acpi);
+/** rh_pc_acpi_has_vmgenid - the machine has a generation id */
+bool rh_pc_acpi_has_vmgenid(const RhPcMachine *pc);
 /** rh_pc_acpi_publish - for firmware, by fw_cfg */
 bool rh_pc_acpi_publish(RhPcMachine *pc, const RhAcpi *acpi, GError **err);
 

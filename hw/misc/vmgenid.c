@@ -1,6 +1,6 @@
 /*
  * vmgenid - an id that differs after the machine was copied or taken back in time.
- * Firmware puts the page of RH_VMGENID_GUID_FILE into memory and writes its address into RH_VMGENID_ADDR_FILE; after a
+ * Firmware puts the page of RH_VMGENID_GUID_FILE into memory and writes the GUID's address into RH_VMGENID_ADDR_FILE; after a
  * load the GUID in guest memory is renewed.
  * Spec: Microsoft "Virtual Machine Generation ID" (2012).  Lock: machine lock.
  */
@@ -33,10 +33,9 @@ static void vmgenid_settle(RhDevice *dev)
 {
     Vmgenid *self = RH_SELF(Vmgenid, dev);
     uint64_t address = rh_ld64(self->regs.address);
-    uint64_t place;
 
-    if (address && !rh_add_overflow(address, RH_VMGENID_OFFSET, &place)) {
-        rh_dma_write(rh_device_vm(dev)->memory, place, self->page + RH_VMGENID_OFFSET, sizeof(self->guid));
+    if (address) {
+        rh_dma_write(rh_device_vm(dev)->memory, address, self->page + RH_VMGENID_OFFSET, sizeof(self->guid));
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * Small devices between machine and guest: pvpanic, vmcoreinfo.
+ * Small devices between machine and guest: pvpanic, vmcoreinfo, vmgenid.
  */
 #include "hw-harness.h"
 #include "hw/nvram/fw_cfg.h"
@@ -91,11 +91,51 @@ static void test_vmcoreinfo(void)
     harness_end(&h);
 }
 
+/* Firmware tells where it put the GUID; from then on the device keeps it right there. */
+static void test_vmgenid(void)
+{
+    static const char *const props[] = { "guid", "324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87", NULL };
+    static const uint8_t guid[16] = { 0xaf, 0x6e, 0x4e, 0x32, 0xd1, 0xd1, 0xf6, 0x4b, 0xbf, 0x41, 0xb9, 0xbb,
+                                      0x6c, 0x91, 0xfb, 0x87 };
+    static const uint8_t address[8] = { 0x28, 0x30 };
+    static const uint8_t old[16] = { 1 };
+    uint32_t access[4] = { 0, GUINT32_TO_BE(sizeof(address)), 0, GUINT32_TO_BE(0x2000) };
+    uint8_t found[16];
+    RhDevice *dev;
+    uint32_t size;
+    uint16_t key;
+    Harness h;
+
+    harness_begin(&h);
+    harness_add(&h, "fw_cfg", RH_TYPE_FW_CFG_IO, NULL);
+    dev = harness_add(&h, "it", "vmgenid", props);
+    key = find_file(&h, "etc/vmgenid_guid", &size);
+    g_assert_cmpuint(size, ==, 4096);
+    harness_out(&h, SELECTOR, 2, key);
+    for (unsigned i = 0; i < 40 + sizeof(guid); i++) {
+        g_assert_cmphex(harness_in(&h, DATA, 1), ==, i < 40 ? 0 : guid[i - 40]);
+    }
+    key = find_file(&h, "etc/vmgenid_addr", &size);
+    g_assert_cmpuint(size, ==, 8);
+    access[0] = GUINT32_TO_BE((uint32_t)key << 16 | 8 | 0x10);
+    rh_space_write(h.vm->memory, 0x1000, access, sizeof(access));
+    rh_space_write(h.vm->memory, 0x2000, address, sizeof(address));
+    harness_out(&h, DMA_LOW, 4, GUINT32_TO_BE(0x1000));
+    rh_space_read(h.vm->memory, 0x3028, found, sizeof(found));
+    g_assert_cmpmem(found, sizeof(found), guid, sizeof(guid));
+    rh_space_write(h.vm->memory, 0x3028, old, sizeof(old));
+    harness_round_trip(&h, dev);                        /* a load renews it */
+    rh_space_read(h.vm->memory, 0x3028, found, sizeof(found));
+    g_assert_cmpmem(found, sizeof(found), guid, sizeof(guid));
+    harness_end(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     rh_thread_init_main();
     g_test_add_func("/hw/misc/pvpanic", test_pvpanic);
     g_test_add_func("/hw/misc/vmcoreinfo", test_vmcoreinfo);
+    g_test_add_func("/hw/misc/vmgenid", test_vmgenid);
     return g_test_run();
 }

@@ -6,7 +6,7 @@
 
 #define RH_TYPE_VMGENID "vmgenid"
 
-/** Files: a page with the GUID at RH_VMGENID_OFFSET, and 8 bytes where firmware writes that page's address */
+/** Files: a page with the GUID at RH_VMGENID_OFFSET, and 8 bytes where firmware writes the GUID's address */
 #define RH_VMGENID_GUID_FILE "etc/vmgenid_guid"
 #define RH_VMGENID_ADDR_FILE "etc/vmgenid_addr"
 enum { RH_VMGENID_OFFSET = 40, RH_VMGENID_FILE_SIZE = 4096 };
