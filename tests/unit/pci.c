@@ -497,6 +497,12 @@ static uint32_t smb_run(Fixture *f, unsigned address, unsigned kind)
 
 static void test_smbus(Fixture *f, gconstpointer data)
 {
+    const RhDevice *dev = &rh_pci_find_device(f->bus, 0, SMB_DEVFN)->parent;
+    const RhBus *bus = dev->buses->pdata[0];
+
+    g_assert_cmpstr(dev->obj.type->name, ==, "ICH9-SMB");
+    g_assert_cmpuint(bus->devices->len, ==, 8);
+    g_assert_cmpstr(((const RhDevice *)bus->devices->pdata[7])->obj.type->name, ==, "smbus-eeprom");
     g_assert_cmphex(config_read(f, 0, SMB_DEVFN, 0, 4), ==, 0x29308086);
     g_assert_cmphex(config_read(f, 0, SMB_DEVFN, RH_PCI_CLASS, 2), ==, 0x0c05);
     config_write(f, 0, SMB_DEVFN, 0x20, 4, SMB);
