@@ -253,8 +253,10 @@ bool qtest_irq(Qtest *q, unsigned pin)
 
 json_object *qtest_qmp(Qtest *q, const char *json)
 {
-    stream_send(&q->qmp, json, strlen(json));
-    stream_send(&q->qmp, "\n", 1);
+    /* In one piece: "quit" is carried out at its last brace, and a line end sent after it would meet a closed socket. */
+    g_autofree char *request = g_strconcat(json, "\n", NULL);
+
+    stream_send(&q->qmp, request, strlen(request));
     for (;;) {
         g_autofree char *line = stream_line(&q->qmp);
         json_object *answer = json_tokener_parse(line);
