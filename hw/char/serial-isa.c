@@ -48,9 +48,7 @@ static bool serial_realize(RhDevice *dev, GError **err)
 {
     IsaSerial *self = RH_SELF(IsaSerial, dev);
 
-    if (self->index == RH_ISA_AUTO) {
-        self->index = rh_isa_next_index(dev, RH_ISA_SERIAL);
-    }
+    self->index = rh_isa_take_index(dev, RH_ISA_SERIAL, self->index);
     if (self->index >= RH_COUNT(usual)) {
         return rh_fail(err, "Property 'isa-serial.index' is %u, must be 0 to %zu (there are %zu ISA serial ports)",
                        self->index, RH_COUNT(usual) - 1, RH_COUNT(usual));

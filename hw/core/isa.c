@@ -66,9 +66,24 @@ bool rh_isa_map_ports(RhDevice *dev, uint32_t base, RhRegion *region, GError **e
     return true;
 }
 
-unsigned rh_isa_next_index(RhDevice *dev, RhIsaSeries series)
+/* What a device took: its series in the high half, its number in the low one. */
+static void give_index_back(RhDevice *dev, void *arg)
 {
-    return rh_isa_bus_of(dev)->next_index[series]++;
+    unsigned taken = GPOINTER_TO_UINT(arg);
+
+    rh_isa_bus_of(dev)->taken[taken >> 16] &= ~(1u << (taken & 0xffff));
+}
+
+unsigned rh_isa_take_index(RhDevice *dev, RhIsaSeries series, uint32_t wanted)
+{
+    uint32_t *taken = &rh_isa_bus_of(dev)->taken[series];
+    unsigned index = wanted == RH_ISA_AUTO ? (unsigned)__builtin_ctz(~*taken | 1u << 31) : wanted;
+
+    if (index < 31 && !(*taken & 1u << index)) {
+        *taken |= 1u << index;
+        rh_device_claim(dev, give_index_back, GUINT_TO_POINTER((unsigned)series << 16 | index));
+    }
+    return index;
 }
 
 RH_BUS(RhIsaBus,

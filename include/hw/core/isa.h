@@ -27,7 +27,7 @@ typedef struct RhIsaBus {
     void *irq_opaque;
     unsigned nr_irqs;
     unsigned high[RH_ISA_NR_IRQS];      /* how many lines hold each interrupt up */
-    unsigned next_index[4];     /* private: numbers given to devices with an automatic index, by RhIsaSeries */
+    uint32_t taken[2];          /* private: numbers that devices have, one bit each, by RhIsaSeries */
 } RhIsaBus;
 
 /** Devices numbered in order of appearance */
@@ -52,7 +52,10 @@ bool rh_isa_claim_irq(RhDevice *dev, unsigned irq, RhLine *line, GError **err);
 /** rh_isa_map_ports - show @region at port @base until unrealize; @err when it does not fit into 64 KiB */
 bool rh_isa_map_ports(RhDevice *dev, uint32_t base, RhRegion *region, GError **err);
 
-/** rh_isa_next_index - the next free number of a @series, for "index" properties left automatic */
-unsigned rh_isa_next_index(RhDevice *dev, RhIsaSeries series);
+/**
+ * rh_isa_take_index - in realize: the number of @dev in its @series: @wanted, or the first that is free for RH_ISA_AUTO;
+ * others left automatic get another until unrealize. Two devices may ask for the same one, as real cards could.
+ */
+unsigned rh_isa_take_index(RhDevice *dev, RhIsaSeries series, uint32_t wanted);
 
 #endif
