@@ -162,7 +162,10 @@ static void *vcpu_thread(void *opaque)
 
 bool rh_vcpu_start(RhVcpu *vcpu, GError **err)
 {
-    g_autofree char *name = g_strdup_printf("CPU %u/%s", vcpu->index, vcpu->vm->accel->obj.type->doc);
+    /* "kvm-accel" runs threads "CPU 0/KVM": the names that people look for in top and in traces. */
+    g_autofree char *kind = g_ascii_strup(vcpu->vm->accel->obj.type->name,
+                                          (gssize)strcspn(vcpu->vm->accel->obj.type->name, "-"));
+    g_autofree char *name = g_strdup_printf("CPU %u/%s", vcpu->index, kind);
 
     vcpu->must_pause = true;
     vcpu->must_exit = false;
