@@ -27,6 +27,9 @@ static bool pci_bridge_realize(RhDevice *d, GError **err)
     RhPciDevice *dev = &bridge->parent.parent;
     uint16_t cap;
 
+    if (bridge->has_shpc) {
+        return rh_fail(err, "shpc=on is not supported yet: a hot-plug controller in the bridge");
+    }
     rh_pci_bridge_make_bus(&bridge->parent, RH_TYPE_PCI_BUS);
     rh_pci_init16(dev, RH_PCI_STATUS, RH_PCI_STATUS_66MHZ | RH_PCI_STATUS_FAST_BACK);
     cap = rh_pci_add_capability(dev, RH_PCI_CAP_SLOT_ID, 0, 4, err);
@@ -54,7 +57,7 @@ static const RhProp pcie_pci_bridge_props[] = {
 static const RhProp pci_bridge_props[] = {
     RH_PROP_AS(rh_prop_on_off_auto, "msi", PlainBridge, msi, .doc = "on/off/auto"),
     RH_PROP("chassis_nr", PlainBridge, chassis_nr, .doc = "chassis number"),
-    RH_PROP("shpc", PlainBridge, has_shpc, .def = true, .doc = "hot-plug controller; not made yet"),
+    RH_PROP("shpc", PlainBridge, has_shpc, .doc = "hot-plug controller (not supported yet)"),
     RH_PROP("bus-reserve", PlainBridge, parent.bus_reserve, .def = UINT32_MAX, .doc = "bus numbers firmware sets aside"),
     RH_PROP_AS(rh_prop_size, "io-reserve", PlainBridge, parent.io_reserve, .def = UINT64_MAX, .doc = "I/O window"),
     RH_PROP_AS(rh_prop_size, "mem-reserve", PlainBridge, parent.mem_reserve, .def = UINT64_MAX,
