@@ -42,7 +42,7 @@ static const RhProp file_props[] = {
     RH_PROP("mem-path", MemoryBackend, mem_path, .doc = "file, or directory for an unnamed one"),
     RH_PROP_AS(rh_prop_size, "align", MemoryBackend, align, .doc = "alignment of the mapping"),
     RH_PROP_AS(rh_prop_size, "offset", MemoryBackend, offset, .doc = "where it begins in the file"),
-    RH_PROP("discard-data", MemoryBackend, discard_data, .doc = "throw the contents away at the end"),
+    RH_PROP("discard-data", MemoryBackend, discard_data, .doc = "throw the contents away at the end (not supported yet)"),
     RH_PROP("readonly", MemoryBackend, readonly, .doc = "map the file read-only"),
 };
 
@@ -86,7 +86,6 @@ static bool backend_complete(RhObject *obj, GError **err)
         .no_reserve = !backend->reserve,
         .no_merge = !backend->merge,
         .no_dump = !backend->dump,
-        .discard = backend->discard_data,
         .align = backend->align,
         .offset = backend->offset,
         .policy = backend->policy,
@@ -94,6 +93,9 @@ static bool backend_complete(RhObject *obj, GError **err)
 
     if (!backend->size) {
         return rh_fail(err, "can't create backend with size 0");
+    }
+    if (backend->discard_data) {
+        return rh_fail(err, "discard-data=on is not supported yet");
     }
     if (is_file && !backend->mem_path) {
         return rh_fail(err, "mem-path property not set");

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 #include "util/core.h"
 #include "util/error.h"
+#include "util/thread.h"
 
 enum { HOST_PAGE = 4096, HUGE_PAGE = 2 << 20 };
 #define HUGETLBFS_MAGIC 0x958458f6
@@ -150,16 +151,46 @@ static bool bind_nodes(const RhRam *ram, const RhRamOptions *options, GError **e
     return true;
 }
 
+/* One thread's share of the memory to allocate. */
+typedef struct Share {
+    uint8_t *start;
+    uint64_t len;
+    int error;              /* 0, or errno */
+} Share;
+
+static void *populate(void *opaque)
+{
+    Share *share = opaque;
+
+    if (madvise(share->start, share->len, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */) < 0) {
+        share->error = errno;
+    }
+    return NULL;
+}
+
 static bool prealloc(const RhRam *ram, const RhRamOptions *options, GError **err)
 {
+    enum { MAX_THREADS = 256 };
+    unsigned nr = CLAMP(options->prealloc_threads, 1, MAX_THREADS);
+    uint64_t step = rh_align_up((ram->size + nr - 1) / nr, ram->page_size);
+    Share shares[MAX_THREADS] = { { 0 } };
+    pthread_t threads[MAX_THREADS];
+    unsigned used = 0;
+    int error = 0;
+
     if (!options->prealloc) {
         return true;
     }
-    if (madvise(ram->host, ram->size, 23 /* MADV_POPULATE_WRITE, Linux 5.14 */) < 0) {
-        return rh_fail_errno(err, errno, "cannot allocate all %" PRIu64 " bytes of memory '%s' in advance",
-                             ram->size, ram->name);
+    for (uint64_t at = 0; at < ram->size; at += step, used++) {
+        shares[used] = (Share){ ram->host + at, MIN(step, ram->size - at), 0 };
+        threads[used] = rh_thread_start("prealloc", populate, &shares[used]);
     }
-    return true;
+    for (unsigned i = 0; i < used; i++) {
+        pthread_join(threads[i], NULL);
+        error = error ? error : shares[i].error;
+    }
+    return !error || rh_fail_errno(err, error, "cannot allocate all %" PRIu64 " bytes of memory '%s' in advance",
+                                   ram->size, ram->name);
 }
 
 RhRam *rh_ram_new(const char *name, uint64_t size, const RhRamOptions *options, GError **err)

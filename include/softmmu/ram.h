@@ -17,13 +17,12 @@ typedef struct RhRamOptions {
     bool is_shared;         /* MAP_SHARED: other processes (vhost-user) see it */
     bool is_readonly;       /* the file is opened and mapped read-only */
     bool prealloc;          /* touch every page now */
-    uint32_t prealloc_threads;
+    uint32_t prealloc_threads; /* that share the work; 0 is 1, at most 256 */
     bool is_hugetlb;
     uint64_t hugetlb_size;  /* 0: the host's default */
     bool no_reserve;        /* do not reserve swap */
     bool no_merge;          /* MADV_UNMERGEABLE */
     bool no_dump;           /* MADV_DONTDUMP */
-    bool discard;           /* file: punch the contents out when freed */
     uint64_t align;
     uint64_t offset;        /* in the file */
     unsigned long host_nodes; /* bit n: host NUMA node n */
