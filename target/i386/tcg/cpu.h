@@ -1,0 +1,313 @@
+/*
+ * RhTcgCpu: the state of one vCPU as the software engine runs it, and the calls its parts make of each other.
+ * docs/engine.md explains the whole.
+ *
+ * Translated code reaches this struct through %gs, so it is allocated aligned and what is hot stands first.
+ *
+ * Convention: a function that may raise an exception returns bool. False: an exception is recorded in
+ * cpu->fault; nothing of the instruction has happened (SDM vol. 3 §6.5: faults are restartable); return false at once.
+ *
+ * Owner: the vCPU's thread, but for the fields marked "any thread". Files of this folder that translated code can
+ * call are built without vector registers (the guest's are live): see docs/engine.md, "Vector state".
+ */
+#ifndef RH_TARGET_I386_TCG_CPU_H
+#define RH_TARGET_I386_TCG_CPU_H
+
+#include "target/i386/state.h"
+#include "target/i386/tcg/decode.h"
+
+#define RH_RFLAGS_TF   0x00000100u
+#define RH_RFLAGS_DF   0x00000400u
+#define RH_RFLAGS_IOPL 0x00003000u
+#define RH_RFLAGS_NT   0x00004000u
+#define RH_RFLAGS_RF   0x00010000u
+#define RH_RFLAGS_VM   0x00020000u
+#define RH_RFLAGS_AC   0x00040000u
+#define RH_RFLAGS_VIF  0x00080000u
+#define RH_RFLAGS_VIP  0x00100000u
+#define RH_RFLAGS_ID   0x00200000u
+
+/** Exception vectors, SDM vol. 3 table 6-1 */
+enum {
+    RH_EXC_DE = 0, RH_EXC_DB = 1, RH_EXC_NMI = 2, RH_EXC_BP = 3, RH_EXC_OF = 4, RH_EXC_BR = 5, RH_EXC_UD = 6, RH_EXC_NM = 7,
+    RH_EXC_DF = 8, RH_EXC_TS = 10, RH_EXC_NP = 11, RH_EXC_SS = 12, RH_EXC_GP = 13, RH_EXC_PF = 14, RH_EXC_MF = 16,
+    RH_EXC_AC = 17, RH_EXC_MC = 18, RH_EXC_XM = 19,
+};
+
+/** RhTlbMode - whose view of memory: tables differ in what a page's U/S bit allows */
+typedef enum RhTlbMode {
+    RH_TLB_KERNEL,      /* CPL < 3; user pages are refused under SMAP */
+    RH_TLB_USER,        /* CPL 3 */
+    RH_TLB_KERNEL_AC,   /* CPL < 3 with SMAP and RFLAGS.AC: user pages are allowed */
+    RH_NR_TLB_MODES
+} RhTlbMode;
+
+/**
+ * RhTlbEntry - one virtual page. An address hits when address + minus_X (modulo 2^64) is at most 4096 - size: that sum then
+ * is the offset in the page. An entry that is not valid for X holds the negated address of a page that another entry would
+ * hold (rh_tlb_never), so that no address at all can hit it.
+ */
+typedef struct RhTlbEntry {
+    uint64_t minus_read;
+    uint64_t minus_write;   /* valid only when dirty is set in the page table, and no translated code is in the page */
+    uint8_t *host;          /* of the page's first byte; RAM and ROM alone: device pages never hit */
+    uint64_t gpa;           /* physical address of the page; bit 0: global page */
+} RhTlbEntry;
+enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
+
+/** RhFault - the exception that the current instruction raised */
+typedef struct RhFault {
+    uint8_t vector;
+    bool has_error;
+    bool is_software;       /* INT n, INT3, INTO: no error code for the privilege check of the gate */
+    bool is_trap;           /* RIP to be saved is behind the instruction */
+    uint32_t error;
+    uint64_t cr2;           /* RH_EXC_PF */
+    uint64_t dr6;           /* RH_EXC_DB: bits to set */
+} RhFault;
+
+/** RhTcgRequests - why the engine is to leave guest code; set by any thread with rh_tcg_request */
+enum {
+    RH_TCG_KICK      = 1u << 0,     /* vcpu_run returns */
+    RH_TCG_INTR      = 1u << 1,     /* INTR is up: level, not consumed by looking */
+    RH_TCG_NMI       = 1u << 2,
+    RH_TCG_SMI       = 1u << 3,
+    RH_TCG_INIT      = 1u << 4,     /* RhAccel.initialize has something to do */
+    RH_TCG_FLUSH     = 1u << 5,     /* the memory map changed: forget every host pointer */
+    RH_TCG_SHOOT     = 1u << 6,     /* other vCPUs ask to drop pages: cpu->shoot */
+};
+
+/** RhTcgVector - x87, SSE and AVX state in the standard format of XSAVE: what the CPU's XSAVE writes, SDM vol. 1 §13.4 */
+typedef struct RhTcgVector {
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved;
+    uint16_t fop;
+    uint64_t fip, fdp;      /* always 0 to the guest: docs/engine.md */
+    uint32_t mxcsr, mxcsr_mask;
+    uint8_t st[8][16];
+    uint8_t xmm[16][16];
+    uint8_t unused[96];
+    uint64_t xstate_bv, xcomp_bv;
+    uint8_t header[48];
+    uint8_t ymm_high[16][16];
+} RhTcgVector;
+G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
+
+typedef struct RhTcgCpu RhTcgCpu;
+struct RhTcgCpu {
+    /* --- what translated code touches --- */
+    uint64_t gpr[RH_NR_GPR];
+    uint64_t rip;                   /* of the instruction being executed; behind it once it is done */
+    uint64_t rflags;                /* all of them, in the interpreter; translated code keeps status flags elsewhere meanwhile */
+    uint32_t attention;             /* not 0: look at requests before the next block */
+    uint32_t requests;              /* RH_TCG_*; any thread, atomic */
+    uint64_t segment_base[RH_NR_SEG];   /* mirror of seg[].base, for translated code */
+    uint64_t scratch[16];           /* translated code's and its stubs' own */
+    void *self;                     /* this struct, for who has only %gs */
+    RhTlbEntry tlb[RH_NR_TLB_MODES][RH_TLB_ENTRIES] __attribute__((aligned(64)));
+    RhTcgVector vector __attribute__((aligned(64)));
+
+    /* --- the rest of the architecture --- */
+    RhX86Segment seg[RH_NR_SEG];
+    RhX86Table gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, cr8;
+    uint64_t dr[4], dr6, dr7;
+    uint64_t pdptr[4];              /* PAE paging: as loaded by MOV to CR3 */
+    uint64_t xcr0, xss;
+    uint64_t efer, apic_base;
+    uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t pat, misc_enable, tsc_adjust, tsc_aux, tsc_deadline;
+    int64_t tsc_offset;             /* guest TSC = host TSC + this */
+    uint64_t smbase;
+    RhX86Msr msrs[RH_X86_MAX_MSRS]; /* MTRRs and others without a meaning here */
+    uint32_t nr_msrs;
+
+    /* --- derived: rh_tcg_settle() makes it from the above --- */
+    uint8_t cpl;                    /* SS.DPL; 0 in real mode, 3 in virtual-8086 mode */
+    uint8_t code_size;              /* RhCodeSize of CS */
+    uint8_t stack_size;             /* 2, 4, 8: of SS, or 8 in 64-bit code */
+    uint8_t tlb_mode;               /* RhTlbMode of ordinary accesses now */
+    bool is_long;                   /* EFER.LMA */
+    bool is_64;                     /* is_long and CS.L */
+    bool is_protected;              /* CR0.PE */
+    bool is_v86;
+    bool is_flat;                   /* CS, DS, ES, SS: base 0, limit 4 GiB - 1 (or 64-bit code): segmentation checks nothing */
+    bool has_sse, has_avx;          /* CR0, CR4, XCR0 allow them now */
+    uint64_t physical_mask;         /* bits of a physical address that exist: MAXPHYADDR */
+    uint64_t features[2];           /* RhInsnFeature bits that the guest's CPU has */
+    uint64_t cr4_allowed, efer_allowed, xcr0_allowed;   /* what the guest's CPU has; other bits give #GP */
+
+    /* --- events --- */
+    RhFault fault;                  /* valid while an exception is being raised */
+    uint8_t shadow;                 /* interrupt shadow: bit 0 after MOV SS/POP SS, bit 1 after STI; for one instruction */
+    bool is_nmi_masked;
+    bool is_in_smm;
+    bool is_halted;                 /* HLT; an interrupt ends it */
+    bool is_shut_down;              /* triple fault: the run loop returns RH_RUN_RESET */
+    bool is_single_step_pending;
+    bool must_leave;                /* the run loop goes round before the next instruction: mode or requests changed */
+    uint8_t mp_state;               /* RhX86MpState: WAIT for SIPI or runnable */
+
+    /* --- wiring --- */
+    RhVcpu *vcpu;
+    RhVm *vm;
+    const RhCpuidEntry *cpuid;
+    size_t nr_cpuid;
+    struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
+    struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
+    bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
+};
+
+static inline bool rh_tcg_has(const RhTcgCpu *cpu, RhInsnFeature feature)
+{
+    return cpu->features[feature / 64] >> (feature % 64) & 1;
+}
+
+static inline uint64_t rh_tlb_index(uint64_t address)
+{
+    return address >> RH_PAGE_BITS & (RH_TLB_ENTRIES - 1);
+}
+
+/** rh_tlb_never - minus_read or minus_write of entry @index that no address hits */
+static inline uint64_t rh_tlb_never(uint64_t index)
+{
+    return -((index ^ 1) << RH_PAGE_BITS);
+}
+
+/* ---- exceptions (exception.c) ---- */
+
+/** rh_tcg_raise - record an exception with an error code; returns false, to be returned */
+bool rh_tcg_raise(RhTcgCpu *cpu, unsigned vector, uint32_t error);
+/** rh_tcg_raise_plain - ... without an error code */
+bool rh_tcg_raise_plain(RhTcgCpu *cpu, unsigned vector);
+static inline bool rh_tcg_gp0(RhTcgCpu *cpu) { return rh_tcg_raise(cpu, RH_EXC_GP, 0); }
+static inline bool rh_tcg_ud(RhTcgCpu *cpu) { return rh_tcg_raise_plain(cpu, RH_EXC_UD); }
+
+/**
+ * rh_tcg_deliver_fault - enter the handler of cpu->fault; contributory faults become #DF, then a shutdown
+ * (cpu->is_shut_down). cpu->rip must be that of the instruction (faults), or behind it (traps).
+ */
+void rh_tcg_deliver_fault(RhTcgCpu *cpu);
+/** rh_tcg_deliver_interrupt - an external interrupt of that vector */
+void rh_tcg_deliver_interrupt(RhTcgCpu *cpu, uint8_t vector);
+/** rh_tcg_deliver_nmi */
+void rh_tcg_deliver_nmi(RhTcgCpu *cpu);
+/** rh_tcg_software_interrupt - INT n, INT3, INTO, INT1 (is_int1): gate checks, then its handler; @next_rip is pushed */
+bool rh_tcg_software_interrupt(RhTcgCpu *cpu, uint8_t vector, uint64_t next_rip, bool is_int_n);
+
+/* ---- memory (mmu.c) ---- */
+
+typedef enum RhAccess { RH_ACCESS_READ, RH_ACCESS_WRITE, RH_ACCESS_FETCH } RhAccess;
+
+/**
+ * rh_tcg_load/store - access memory at linear address @at with the rights of @mode; @size is 1, 2, 4, 8. May cross pages: then
+ * both are checked before either is touched. Aligned ones in RAM are single-copy atomic; so is any within a cache line, as on a CPU.
+ */
+bool rh_tcg_load(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, unsigned size, uint64_t *ret);
+bool rh_tcg_store(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, unsigned size, uint64_t value);
+/** rh_tcg_load_bytes/store_bytes - any length up to a page; all pages are checked before the first byte moves */
+bool rh_tcg_load_bytes(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, void *ret, unsigned len);
+bool rh_tcg_store_bytes(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const void *bytes, unsigned len);
+/** rh_tcg_probe - raise what an access would raise, and do nothing else (sets accessed and dirty bits) */
+bool rh_tcg_probe(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, unsigned len, RhAccess access);
+/**
+ * rh_tcg_host - the host address for a direct (read-modify-write, locked) access to [@at, @at + @len), checked for writing.
+ * *@ret is NULL where there is none: device memory, ROM, or two pages. A page with translated code: the code goes first.
+ */
+bool rh_tcg_host(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, unsigned len, RhAccess access, void **ret);
+/** rh_tcg_fetch - up to @max instruction bytes at linear address @at, as many as its page has; at least one, or a fault */
+bool rh_tcg_fetch(RhTcgCpu *cpu, uint64_t at, uint8_t *ret, unsigned max, unsigned *ret_nr);
+/** rh_tcg_fetch_page - physical address and host address (NULL: no RAM) of the page that holds code at @at */
+bool rh_tcg_fetch_page(RhTcgCpu *cpu, uint64_t at, uint64_t *ret_gpa, uint8_t **ret_host);
+/** rh_tcg_translate_debug - for debuggers: the physical address behind @at, or UINT64_MAX; raises and sets nothing */
+uint64_t rh_tcg_translate_debug(RhTcgCpu *cpu, uint64_t at);
+
+/** rh_tlb_fill - make an entry for @at, or raise; false too (without a fault, *@is_fast false) never happens: device pages return true and *@is_fast false */
+bool rh_tlb_fill(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, RhAccess access, bool *is_fast);
+/** rh_tlb_flush - all entries; @keep_global: but those of global pages. Also what hangs on them: cached jumps. */
+void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global);
+/** rh_tlb_flush_page - INVLPG: the page (large or not) that holds @at, in all modes */
+void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at);
+/** rh_tlb_protect - translated code now is in the physical page @gpa: no entry may write to it */
+void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa);
+
+/* Physical accesses of the walker, SMM and the like: no paging. RAM directly, else through the dispatcher. */
+uint64_t rh_tcg_phys_load(RhTcgCpu *cpu, uint64_t gpa, unsigned size);
+void rh_tcg_phys_store(RhTcgCpu *cpu, uint64_t gpa, unsigned size, uint64_t value);
+
+/* ---- segments and control transfer (segment.c, transfer.c, task.c) ---- */
+
+/**
+ * rh_tcg_linear - the linear address of @offset in segment @seg (RH_ES...) for an access of @len bytes, or #GP(0)/#SS(0): limits, rights,
+ * null selectors in protected mode; canonical form in 64-bit code. @len 0: no check but of form.
+ */
+bool rh_tcg_linear(RhTcgCpu *cpu, unsigned seg, uint64_t offset, unsigned len, RhAccess access, uint64_t *ret);
+/** rh_tcg_load_segment - MOV to ES, SS, DS, FS, GS and POP: protected mode checks and descriptor load, or real mode */
+bool rh_tcg_load_segment(RhTcgCpu *cpu, unsigned seg, uint16_t selector);
+bool rh_tcg_load_ldt(RhTcgCpu *cpu, uint16_t selector);
+bool rh_tcg_load_tr(RhTcgCpu *cpu, uint16_t selector);
+/** rh_tcg_far_jump/call - @size is the operand size; @next_rip is what a call pushes */
+bool rh_tcg_far_jump(RhTcgCpu *cpu, uint16_t selector, uint64_t offset, unsigned size);
+bool rh_tcg_far_call(RhTcgCpu *cpu, uint16_t selector, uint64_t offset, unsigned size, uint64_t next_rip);
+bool rh_tcg_far_return(RhTcgCpu *cpu, unsigned size, uint16_t pop_bytes);
+bool rh_tcg_iret(RhTcgCpu *cpu, unsigned size);
+bool rh_tcg_syscall(RhTcgCpu *cpu, uint64_t next_rip);
+bool rh_tcg_sysret(RhTcgCpu *cpu, unsigned size);
+bool rh_tcg_sysenter(RhTcgCpu *cpu);
+bool rh_tcg_sysexit(RhTcgCpu *cpu, unsigned size);
+/** LAR, LSL, VERR, VERW: *@ret_ok is ZF; *@ret the rights or the limit */
+bool rh_tcg_lar(RhTcgCpu *cpu, uint16_t selector, bool *ret_ok, uint32_t *ret);
+bool rh_tcg_lsl(RhTcgCpu *cpu, uint16_t selector, bool *ret_ok, uint32_t *ret);
+bool rh_tcg_verify(RhTcgCpu *cpu, uint16_t selector, bool for_write, bool *ret_ok);
+/** rh_tcg_check_io - port access allowed: IOPL and the bitmap in the TSS, or #GP(0) */
+bool rh_tcg_check_io(RhTcgCpu *cpu, uint16_t port, unsigned size);
+
+/* ---- control and model-specific registers (control.c, msr.c, smm.c) ---- */
+
+bool rh_tcg_write_cr(RhTcgCpu *cpu, unsigned nr, uint64_t value);
+bool rh_tcg_read_cr(RhTcgCpu *cpu, unsigned nr, uint64_t *ret);
+bool rh_tcg_write_dr(RhTcgCpu *cpu, unsigned nr, uint64_t value);
+bool rh_tcg_read_dr(RhTcgCpu *cpu, unsigned nr, uint64_t *ret);
+bool rh_tcg_write_xcr(RhTcgCpu *cpu, uint32_t nr, uint64_t value);
+bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret);     /* #GP(0) where there is none */
+bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value);
+void rh_tcg_cpuid(RhTcgCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+uint64_t rh_tcg_tsc(const RhTcgCpu *cpu);
+/** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up */
+void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask);
+/** rh_tcg_enter_smm, rh_tcg_rsm */
+void rh_tcg_enter_smm(RhTcgCpu *cpu);
+bool rh_tcg_rsm(RhTcgCpu *cpu);
+/** rh_tcg_settle - make everything derived from registers; after any change of CR0, CR4, EFER, XCR0, CS, SS, segments, CPL, AC */
+void rh_tcg_settle(RhTcgCpu *cpu);
+/** rh_tcg_breakpoints - hardware breakpoints and single step: after an access (data), before an instruction (code); see debug.c */
+bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
+void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write);
+
+/* ---- vector state and instructions (vector.c, xstate.c) ---- */
+
+/** rh_tcg_vector_step - execute a RH_OP_VECTOR, RH_OP_EMMS or RH_OP_X87 instruction; checks CR0/CR4 first (#UD, #NM), raises #XM, #MF, #GP by alignment */
+bool rh_tcg_vector_step(RhTcgCpu *cpu, const RhInsn *insn);
+/** rh_tcg_xstate_step - FXSAVE, FXRSTOR, the XSAVE family, LDMXCSR, STMXCSR */
+bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn);
+
+/* ---- the interpreter (interp*.c) ---- */
+
+/**
+ * rh_tcg_step - decode and execute one instruction at cpu->rip. False: cpu->fault tells of an exception that the caller delivers;
+ * cpu->rip is still that of the instruction. True: done, cpu->rip is that of the next.
+ */
+bool rh_tcg_step(RhTcgCpu *cpu);
+/** rh_tcg_execute - the same for an instruction already decoded */
+bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn);
+/** rh_tcg_operand_address - the linear address of the memory operand, checked for an access of @len bytes */
+bool rh_tcg_operand_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned len, RhAccess access, uint64_t *ret);
+
+/* ---- state in and out (state.c) ---- */
+
+/** rh_tcg_from_state/to_state - between the CPU object's state and the engine's; the vCPU's thread, or with it paused */
+void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state);
+void rh_tcg_to_state(RhTcgCpu *cpu, RhX86State *state);
+
+#endif
