@@ -87,6 +87,13 @@ static void set_tpr(RhVcpu *vcpu, unsigned priority)
     }
 }
 
+static bool apic_msr(RhVcpu *vcpu, uint32_t index, uint64_t *value, bool is_write)
+{
+    RhDevice *apic = apic_of(vcpu);
+
+    return apic && (is_write ? rh_apic_write_msr(apic, index, *value) : rh_apic_read_msr(apic, index, value));
+}
+
 /* INTR of the 8259 goes to the boot CPU alone: through its local APIC if that is ours and there is one. */
 void rh_pc_drive_intr(void *opaque, unsigned pin, int level)
 {
@@ -121,6 +128,7 @@ bool rh_pc_make_apic_bus(RhPcMachine *pc, GError **err)
     if (accel) {
         accel->initialize = initialize;
         accel->set_tpr = set_tpr;
+        accel->apic_msr = apic_msr;
     }
     return true;
 }

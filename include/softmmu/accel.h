@@ -69,6 +69,8 @@ struct RhAccel {
     int (*acknowledge)(RhVcpu *vcpu);   /* irqchip off: take the pending interrupt; its vector, or -1: none left */
     void (*initialize)(RhVcpu *vcpu);   /* irqchip off: INIT or start-up messages came; on the vCPU's thread, not in a run */
     void (*set_tpr)(RhVcpu *vcpu, unsigned priority);   /* irqchip off: the guest wrote CR8 */
+    /* irqchip off: RDMSR or WRMSR of a register that the local APIC has; false: #GP */
+    bool (*apic_msr)(RhVcpu *vcpu, uint32_t index, uint64_t *value, bool is_write);
     RhNotifierList eoi;                 /* split: level-triggered vector ended; fn(self, uint8_t *vector) */
 };
 

@@ -146,6 +146,9 @@ struct RhTcgCpu {
     bool is_halted;                 /* HLT; an interrupt ends it */
     bool is_shut_down;              /* triple fault: the run loop returns RH_RUN_RESET */
     bool is_single_step_pending;
+    bool has_injected_fault;        /* cpu->fault came with loaded state: delivered before the first instruction */
+    bool has_injected_interrupt;
+    uint8_t injected_interrupt;
     bool must_leave;                /* the run loop goes round before the next instruction: mode or requests changed */
     uint8_t mp_state;               /* RhX86MpState: WAIT for SIPI or runnable */
 
@@ -305,6 +308,20 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn);
 bool rh_tcg_operand_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned len, RhAccess access, uint64_t *ret);
 
 /* ---- state in and out (state.c) ---- */
+
+/** rh_tcg_cpu_new - a CPU at reset with the leaves of @vcpu's model; @vcpu NULL (tests): every feature, no leaves. @vm may be NULL where nothing reaches memory. */
+RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu);
+void rh_tcg_cpu_free(RhTcgCpu *cpu);
+/** rh_tcg_request - ask for attention; any thread. Does not wake a vCPU that sleeps: rh_vcpu_kick does. */
+void rh_tcg_request(RhTcgCpu *cpu, uint32_t requests);
+/** rh_tcg_reload_pdptrs - PAE: read the four entries again, without checks */
+void rh_tcg_reload_pdptrs(RhTcgCpu *cpu);
+/** rh_tcg_settle_debug - DR7 changed: arm what is_debugging tells (debug.c) */
+void rh_tcg_settle_debug(RhTcgCpu *cpu);
+static inline uint64_t rh_tcg_host_tsc(void)
+{
+    return __builtin_ia32_rdtsc();
+}
 
 /** rh_tcg_from_state/to_state - between the CPU object's state and the engine's; the vCPU's thread, or with it paused */
 void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state);
