@@ -165,7 +165,8 @@ static const RhDecodeRow group_5[8] = {
 static const RhDecodeRow group_11_c6[8] = { ROW(MOV, F_E_IBS, S_1, .access = A_W) };
 static const RhDecodeRow group_11_c7[8] = { ROW(MOV, F_E_IZ, S_V, .access = A_W) };
 
-/* 62, C4 and C5 are prefixes in 64-bit code, and with a register operand elsewhere: decode.c takes those. */
+/* In 64-bit code, and with a register operand elsewhere: the EVEX prefix, which guests do not have. */
+static const RhDecodeRow opcode_62[2] = { ROW(BOUND, F_G_E, S_V, .mem = S_0, .chk = C_MEM) };
 static const RhDecodeRow opcode_63[2] = {
     ROW(ARPL, F_E_G, S_2, .flags_written = ZF),
     ROW(MOVSX, F_G_E, S_V, .src = S_V4),
@@ -279,7 +280,7 @@ const RhDecodeRow rh_decode_one[256] = {
     [0x58 ... 0x5f] = ROW(POP, F_Z, S_D64),
     [0x60] = ROW(PUSHA, F_NONE, S_V, .chk = C_NO64),
     [0x61] = ROW(POPA, F_NONE, S_V, .chk = C_NO64),
-    [0x62] = ROW(BOUND, F_G_E, S_V, .mem = S_0, .chk = C_NO64 | C_MEM),
+    [0x62] = CHOOSE(RH_BY_64, opcode_62),
     [0x63] = CHOOSE(RH_BY_64, opcode_63),
     [0x68] = ROW(PUSH, F_IZ, S_D64),
     [0x69] = ROW(IMUL, F_G_E_IZ, S_V, .flags_written = ALL),
@@ -825,7 +826,7 @@ const RhDecodeRow rh_decode_38[256][4] = {
                [PF2] = BMI(MULX, F_G_H_E, BMI2) },
     [0xf7] = { BMI(BEXTR, F_G_E_H, BMI1, .flags_written = ALL), BMI(SHLX, F_G_E_H, BMI2),
                BMI(SARX, F_G_E_H, BMI2), BMI(SHRX, F_G_E_H, BMI2) },
-    [0xf8] = { [P66] = ROW(MOVDIR64B, F_G_E, S_NATIVE, .mem = S_0, .chk = C_MEM, .feature = RH_FEAT_MOVDIR64B) },
+    [0xf8] = { [P66] = ROW(MOVDIR64B, F_G_E, S_ADDR, .mem = S_0, .chk = C_MEM, .feature = RH_FEAT_MOVDIR64B) },
     [0xf9] = { ROW(MOVDIRI, F_E_G, S_Y, .chk = C_MEM, .access = A_W, .feature = RH_FEAT_MOVDIRI) },
 };
 

@@ -35,6 +35,7 @@ typedef enum RhSizeCode {
     S_VW,           /* registers as S_V, memory 2: SLDT and kin */
     S_V4,           /* MOVSXD: 4, but 2 at operand size 2 */
     S_NATIVE,       /* 4, 8 by mode: control registers */
+    S_ADDR,         /* address size */
     S_FAR,          /* operand size and a selector */
     S_TABLE,        /* limit and base: 6, 10 */
     S_ENV, S_SAVE,  /* x87 environment and whole state */

@@ -15,6 +15,7 @@ typedef struct Decoder {
     bool is_64;
     uint8_t code;               /* RhCodeSize */
     uint8_t rex;                /* REX bits, or those of VEX */
+    uint8_t vvvv;               /* VEX.vvvv, not inverted */
     uint8_t segment;            /* override, or RH_NO_REG */
     uint8_t repeat;             /* last of F2 and F3 */
     uint8_t operand_size;       /* 2, 4, 8 */
@@ -117,12 +118,11 @@ static bool take_vex(Decoder *d, bool is_long_form)
         d->rex = last & 0x80 ? 0 : REX_R;
     }
     insn->is_vex = true;
-    insn->vvvv = ~last >> 3 & 15;
+    d->vvvv = ~last >> 3 & 15;
     insn->vex_l = last >> 2 & 1;
     insn->pp = last & 3;
     if (!d->is_64) {
         d->rex &= REX_W;
-        insn->vvvv &= 7;
     }
     return true;
 }
@@ -369,6 +369,7 @@ static unsigned size_of(const Decoder *d, uint8_t code)
     case S_VW:   return insn->has_mem ? 2 : v;
     case S_V4:   return v == 2 ? 2 : 4;
     case S_NATIVE: return d->is_64 ? 8 : 4;
+    case S_ADDR: return insn->addr_size;
     case S_FAR:  return v + 2;
     case S_TABLE: return d->is_64 ? 10 : 6;
     case S_ENV:  return v == 2 ? 14 : 28;
@@ -497,6 +498,8 @@ static void set_registers(Decoder *d, const RhDecodeRow *row, const RhDecodeForm
     if (row->chk & C_MMRM) {
         insn->rm &= 7;
     }
+    /* Outside 64-bit code VEX.vvvv[3] does not count, unless the whole field is reserved. */
+    insn->vvvv = d->is_64 ? d->vvvv : d->vvvv & 7;
     if (insn->has_rex || insn->is_vex) {
         return;
     }
@@ -629,7 +632,7 @@ static bool is_vex_allowed(const Decoder *d, const RhDecodeRow *row, const RhDec
     return row->vex & (VEX_BOTH | VEX_ONLY) &&
            !(row->vex & VEX_L0 && insn->vex_l) && !(row->vex & VEX_L1 && !insn->vex_l) &&
            !(row->vex & VEX_W0 && insn->rex_w) && !(row->vex & VEX_W1 && !insn->rex_w) &&
-           (insn->vvvv == 0 || form_has(form, RH_VVVV));
+           (d->vvvv == 0 || form_has(form, RH_VVVV));
 }
 
 static bool is_register_allowed(const RhInsn *insn)
