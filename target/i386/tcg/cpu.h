@@ -125,6 +125,7 @@ struct RhTcgCpu {
     /* --- what translated code touches --- */
     uint64_t gpr[RH_NR_GPR];
     uint64_t rip;                   /* of the instruction being executed; behind it once it is done */
+    uint64_t next_rip;              /* behind that instruction: set before rh_tcg_far_jump and rh_tcg_iret, which may switch tasks */
     uint64_t rflags;                /* all of them, in the interpreter; translated code keeps status flags elsewhere meanwhile */
     uint32_t attention;             /* not 0: look at requests before the next block */
     uint32_t requests;              /* RH_TCG_*; any thread, atomic */
