@@ -57,6 +57,42 @@ bool rh_interp_compute(RhTcgCpu *cpu, const RhInsn *insn)
     return true;
 }
 
+/* BSF, BSR: a source of 0 leaves all of the destination, the upper half of a 32-bit one included. */
+bool rh_interp_bit_scan(RhTcgCpu *cpu, const RhInsn *insn)
+{
+    RhCompute *compute = (*rh_interp_rows[insn->op].compute)[rh_width(insn->size)];
+    uint32_t flags = rh_flags_to_ax(cpu->rflags);
+    uint64_t source;
+    uint64_t place;
+
+    if (!rh_interp_read(cpu, insn, 1, insn->size, &source)) {
+        return false;
+    }
+    place = compute(0, source, 0, &flags);
+    if (source) {
+        rh_interp_write(cpu, insn, 0, insn->size, place);
+    }
+    rh_set_status(cpu, flags);
+    return true;
+}
+
+/*
+ * ROL, ROR. For counts other than 1 OF is undefined; CPUs compute it from a count in CL, but leave it alone after an
+ * immediate one. Translated code has the instruction itself, so this does the same.
+ */
+bool rh_interp_rotate(RhTcgCpu *cpu, const RhInsn *insn)
+{
+    uint64_t old_of = cpu->rflags & RH_FLAG_OF;
+
+    if (!rh_interp_compute(cpu, insn)) {
+        return false;
+    }
+    if (insn->operand[1] == RH_IMM && (insn->imm & (insn->size == 8 ? 63 : 31)) != 1) {
+        rh_set_flag(cpu, RH_FLAG_OF, old_of);
+    }
+    return true;
+}
+
 /* CMP, TEST: nothing but flags. */
 bool rh_interp_test(RhTcgCpu *cpu, const RhInsn *insn)
 {
@@ -139,7 +175,7 @@ bool rh_interp_xadd(RhTcgCpu *cpu, const RhInsn *insn)
     return true;
 }
 
-/* What CMPXCHG leaves in the destination: old value a, source b, accumulator c. */
+/* What CMPXCHG leaves in memory, which it always writes to: old value a, source b, accumulator c. */
 static uint64_t exchange_if_equal(uint64_t a, uint64_t b, uint64_t c, uint32_t *flags)
 {
     return a == c ? b : a;
@@ -161,7 +197,9 @@ bool rh_interp_cmpxchg(RhTcgCpu *cpu, const RhInsn *insn)
         }
     } else {
         rh_interp_read(cpu, insn, 0, insn->size, &old);
-        rh_interp_write(cpu, insn, 0, insn->size, exchange_if_equal(old, source, acc, &flags));
+        if (old == acc) {
+            rh_interp_write(cpu, insn, 0, insn->size, source);
+        }
     }
     if (old != acc) {
         rh_set_gpr(cpu, RH_RAX, insn->size, old);

@@ -217,7 +217,7 @@ typedef struct RhInterpRow {
 extern const RhInterpRow rh_interp_rows[RH_NR_OPS];
 
 /* interp-alu.c */
-RhHandler rh_interp_compute, rh_interp_test, rh_interp_bit_test, rh_interp_xadd, rh_interp_cmpxchg, rh_interp_cmpxchg8b,
+RhHandler rh_interp_compute, rh_interp_test, rh_interp_rotate, rh_interp_bit_scan, rh_interp_bit_test, rh_interp_xadd, rh_interp_cmpxchg, rh_interp_cmpxchg8b,
     rh_interp_crc32, rh_interp_daa, rh_interp_das, rh_interp_aaa, rh_interp_aas, rh_interp_aam, rh_interp_aad,
     rh_interp_lahf, rh_interp_sahf, rh_interp_salc, rh_interp_cmc, rh_interp_clc, rh_interp_stc, rh_interp_cld,
     rh_interp_std;
