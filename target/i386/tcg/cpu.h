@@ -93,6 +93,13 @@ typedef struct RhTcgVector {
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 
+/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
+typedef struct RhDecoded {
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
+    RhInsn insn;
+} RhDecoded;
+enum { RH_DECODED_ENTRIES = 1024 };
+
 typedef struct RhTcgCpu RhTcgCpu;
 struct RhTcgCpu {
     /* --- what translated code touches --- */
@@ -159,6 +166,7 @@ struct RhTcgCpu {
     size_t nr_cpuid;
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
+    RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "target/i386/tcg/interp.h"
 
+#include <emmintrin.h>
+
 #define RUN(handler)            { .run = handler }
 #define FLOW(handler)           { .run = handler, .sets_rip = true }
 #define ENTERS(handler)         { .run = handler, .sets_rip = true, .ends_step = true }
@@ -283,6 +285,44 @@ static bool fetch_and_decode(RhTcgCpu *cpu, RhInsn *ret)
     }
 }
 
+/*
+ * Decoding depends on nothing but the bytes and the code size, so a decoded instruction is good for every address and
+ * never has to be forgotten: it is compared with what is in memory each time. @host: 16 bytes of code.
+ */
+static inline bool is_decoded(const RhDecoded *entry, RhCodeSize code_size, const uint8_t *host)
+{
+    __m128i was = _mm_loadu_si128((const __m128i_u *)entry->insn.bytes);    /* one byte too many: masked away */
+    __m128i is = _mm_loadu_si128((const __m128i_u *)host);
+    unsigned differing = ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(was, is));
+
+    return entry->code_size == code_size && !(differing & ((1u << entry->insn.len) - 1));
+}
+
+/* The instruction at RIP, or NULL: a fault. */
+static const RhInsn *find_instruction(RhTcgCpu *cpu)
+{
+    uint64_t at = code_address(cpu, cpu->rip);
+    uint64_t in_page = at & (RH_PAGE_SIZE - 1);
+    RhDecoded *entry = &cpu->decoded[(at ^ at >> RH_PAGE_BITS) & (RH_DECODED_ENTRIES - 1)];
+    uint8_t *host;
+    uint64_t gpa;
+
+    if (in_page <= RH_PAGE_SIZE - 16) {
+        if (!rh_tcg_fetch_page(cpu, at, &gpa, &host)) {
+            return NULL;
+        }
+        if (host && is_decoded(entry, cpu->code_size, host + in_page) && bytes_to_limit(cpu) >= entry->insn.len) {
+            return &entry->insn;
+        }
+    }
+    entry->code_size = 0;
+    if (!fetch_and_decode(cpu, &entry->insn)) {
+        return NULL;
+    }
+    entry->code_size = cpu->code_size;
+    return &entry->insn;
+}
+
 /* ---- dispatch ---- */
 
 /* What TF, RF and an interrupt shadow want after an instruction that succeeded. */
@@ -331,11 +371,12 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_tcg_step(RhTcgCpu *cpu)
 {
-    RhInsn insn;
+    const RhInsn *insn;
 
     if (G_UNLIKELY(cpu->dr7 & 0xff) && !(cpu->rflags & RH_RFLAGS_RF) &&
         !rh_tcg_check_code_breakpoint(cpu, code_address(cpu, cpu->rip))) {
         return false;
     }
-    return fetch_and_decode(cpu, &insn) && rh_tcg_execute(cpu, &insn);
+    insn = find_instruction(cpu);
+    return insn && rh_tcg_execute(cpu, insn);
 }
