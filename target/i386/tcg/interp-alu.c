@@ -77,8 +77,8 @@ bool rh_interp_bit_scan(RhTcgCpu *cpu, const RhInsn *insn)
 }
 
 /*
- * ROL, ROR. For counts other than 1 OF is undefined; CPUs compute it from a count in CL, but leave it alone after an
- * immediate one. Translated code has the instruction itself, so this does the same.
+ * ROL, ROR. For counts other than 1 OF is undefined; CPUs compute it, but leave it alone in a register rotated by
+ * an immediate. Translated code has the instruction itself, so this does the same.
  */
 bool rh_interp_rotate(RhTcgCpu *cpu, const RhInsn *insn)
 {
@@ -87,7 +87,7 @@ bool rh_interp_rotate(RhTcgCpu *cpu, const RhInsn *insn)
     if (!rh_interp_compute(cpu, insn)) {
         return false;
     }
-    if (insn->operand[1] == RH_IMM && (insn->imm & (insn->size == 8 ? 63 : 31)) != 1) {
+    if (!insn->has_mem && insn->operand[1] == RH_IMM && (insn->imm & (insn->size == 8 ? 63 : 31)) != 1) {
         rh_set_flag(cpu, RH_FLAG_OF, old_of);
     }
     return true;
