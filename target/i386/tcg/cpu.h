@@ -104,21 +104,12 @@ typedef struct RhTcgVector {
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 
-/** RhFetchEntry - one page of code, for fetching: hits as RhTlbEntry does. No page without host memory is in it. */
-typedef struct RhFetchEntry {
-    uint64_t minus;
-    uint8_t *host;
-    uint64_t gpa;
-} RhFetchEntry;
-enum { RH_FETCH_ENTRIES = 256 };
-
-/** RhTcgRange - a piece of the memory map, whole pages: [start, end) */
-typedef struct RhTcgRange {
-    uint64_t start, end;
-    uint8_t *host;          /* of start; NULL: device memory, or nothing */
-    bool is_writable;
-} RhTcgRange;
-enum { RH_TCG_RANGES = 16 };
+/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
+typedef struct RhDecoded {
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
+    RhInsn insn;
+} RhDecoded;
+enum { RH_DECODED_ENTRIES = 1024 };
 
 typedef struct RhTcgCpu RhTcgCpu;
 struct RhTcgCpu {
@@ -200,6 +191,7 @@ struct RhTcgCpu {
     size_t nr_cpuid;
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
+    RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 
