@@ -2,7 +2,7 @@
  * Every vector and x87 encoding that the decoder lets through, with registers and memory of all kinds: what the engine makes of it
  * is what the host's CPU makes of the same bytes. An encoding that the host refuses must not get as far as a stub.
  */
-#include "tcg-rig.h"
+#include "tcg-vector-rig.h"
 
 #include <signal.h>
 

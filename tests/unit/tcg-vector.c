@@ -2,7 +2,7 @@
  * The engine's vector and x87 part: what faults and when, instructions with masked memory, SIMD and x87 exceptions, and saved
  * state against what the host's CPU saves. tcg-vector-native.c compares what instructions compute.
  */
-#include "tcg-rig.h"
+#include "tcg-vector-rig.h"
 
 #include <signal.h>
 
@@ -691,6 +691,26 @@ static void test_fxsave_without_osfxsr(void)
     g_assert_cmphex(cpu->vector.mxcsr, ==, 0x1f80);
 }
 
+/* Registers that come from translated code: XSAVE has marked initial components, and x87 pointers lead into our code. */
+static void test_live_state(void)
+{
+    g_autoptr(RhTcgCpu) cpu = rig_new();
+
+    cpu->gpr[RH_RBX] = at_page(0);
+    cpu->gpr[RH_RAX] = 7;
+    memset(rig_ram(), 0, 1024);
+    cpu->vector.xstate_bv = 0;
+    cpu->vector.fip = cpu->vector.fdp = UINT64_MAX;
+    cpu->vector.fop = 0x7ff;
+    g_assert_cmpint(RUN(cpu, 0x0f, 0xae, 0x23), ==, DONE);      /* xsave */
+    g_assert_cmphex(rh_ld16(rig_ram() + 6) | rh_ld64(rig_ram() + 8) | rh_ld64(rig_ram() + 16), ==, 0);
+    g_assert_cmphex(cpu->vector.xstate_bv, ==, 7);
+    cpu->vector.xstate_bv = 0;
+    cpu->vector.xmm[1][15] = 0x80;
+    g_assert_cmpint(RUN(cpu, 0xc4, 0xe2, 0x75, 0x2c, 0x03), ==, DONE);      /* vmaskmovps ymm0, ymm1, [rbx] */
+    g_assert_cmphex(cpu->vector.xstate_bv, ==, 7);
+}
+
 static void test_supervisor_save(void)
 {
     g_autoptr(RhTcgCpu) cpu = rig_new();
@@ -757,6 +777,7 @@ int main(int argc, char **argv)
         { "/tcg/xstate/restore-native", test_restore_native },
         { "/tcg/xstate/save-32bit", test_save_32bit },
         { "/tcg/xstate/fxsave-without-osfxsr", test_fxsave_without_osfxsr },
+        { "/tcg/xstate/live", test_live_state },
         { "/tcg/xstate/supervisor", test_supervisor_save },
         { "/tcg/xstate/mxcsr", test_mxcsr },
     };

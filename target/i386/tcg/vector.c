@@ -412,5 +412,6 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_tcg_vector_step(RhTcgCpu *cpu, const RhInsn *insn)
 {
+    rh_vector_spell_out(&cpu->vector);
     return insn->op == RH_OP_X87 ? x87_step(cpu, insn) : vector_step(cpu, insn);
 }

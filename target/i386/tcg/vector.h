@@ -32,6 +32,18 @@ static inline bool rh_x87_pending(const RhTcgVector *vector)
     return vector->fsw & ~vector->fcw & 0x3f;
 }
 
+/**
+ * rh_vector_spell_out - make @vector what the engine works on, which XSAVE of live registers may not leave: contents of every
+ * component count, also of those in their initial state, and no x87 pointers into our code are in it
+ */
+static inline void rh_vector_spell_out(RhTcgVector *vector)
+{
+    vector->xstate_bv = RH_XCR0_X87 | RH_XCR0_SSE | RH_XCR0_AVX;
+    vector->fop = 0;
+    vector->fip = 0;
+    vector->fdp = 0;
+}
+
 /** rh_vector_allow_avx - #UD unless VEX-encoded instructions may be used now */
 bool rh_vector_allow_avx(RhTcgCpu *cpu);
 /** rh_vector_allow_sse - #UD unless SSE instructions may be */

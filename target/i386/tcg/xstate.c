@@ -75,9 +75,7 @@ static void settle_x87(RhTcgVector *vector)
     vector->fcw = (vector->fcw & FCW_SETTABLE) | FCW_FIXED;
     vector->fsw = rh_x87_pending(vector) ? vector->fsw | FSW_ES_B : vector->fsw & ~FSW_ES_B;
     vector->reserved = 0;
-    vector->fop = 0;
-    vector->fip = 0;
-    vector->fdp = 0;
+    rh_vector_spell_out(vector);
     for (unsigned i = 0; i < RH_COUNT(vector->st); i++) {
         memset(vector->st[i] + ST_BYTES, 0, sizeof(vector->st[i]) - ST_BYTES);
     }
@@ -326,6 +324,7 @@ bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn)
     if (!rh_tcg_has(cpu, (RhInsnFeature)insn->feature)) {
         return rh_tcg_ud(cpu);
     }
+    rh_vector_spell_out(&cpu->vector);
     switch (insn->op) {
     case RH_OP_FXSAVE:   return fxsave_step(cpu, insn);
     case RH_OP_FXRSTOR:  return fxrstor_step(cpu, insn);

@@ -1,7 +1,7 @@
 /*
  * See the header. The functions of memory and exceptions that the engine's vector part calls are this file's own here.
  */
-#include "tcg-rig.h"
+#include "tcg-vector-rig.h"
 
 #include <setjmp.h>
 #include <signal.h>

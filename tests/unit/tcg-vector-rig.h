@@ -2,8 +2,8 @@
  * A software CPU for tests of its vector part: guest memory is some pages of our own at their own addresses, so that the same
  * registers and the same instruction bytes mean the same for the engine and for the host's CPU, which is the reference.
  */
-#ifndef RH_TESTS_UNIT_TCG_RIG_H
-#define RH_TESTS_UNIT_TCG_RIG_H
+#ifndef RH_TESTS_UNIT_TCG_VECTOR_RIG_H
+#define RH_TESTS_UNIT_TCG_VECTOR_RIG_H
 
 #include "target/i386/tcg/cpu.h"
 
