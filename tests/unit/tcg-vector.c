@@ -537,9 +537,12 @@ static int run_both(RhTcgCpu *cpu, RigNative *native, const uint8_t *bytes, unsi
 {
     enum { AREA = 1024 };
     uint8_t before[AREA];
+    uint32_t mxcsr = cpu->vector.mxcsr;
 
     native->before = cpu->vector;
+    cpu->vector.mxcsr = 0x1f80;         /* XRSTOR goes by the registers alone */
     native->before.xstate_bv = rh_tcg_xinuse(cpu);
+    cpu->vector.mxcsr = mxcsr;
     memcpy(native->gpr, cpu->gpr, sizeof(native->gpr));
     native->rflags = 2;
     memcpy(before, rig_ram(), AREA);
@@ -578,6 +581,31 @@ static void test_save_native(void)
             }
         }
     }
+    g_rand_free(rand);
+    g_aligned_free(native);
+}
+
+static void test_xinuse_native(void)
+{
+    static const uint8_t xgetbv[] = { 0x0f, 0x01, 0xd0 };
+    g_autoptr(RhTcgCpu) cpu = rig_new();
+    RigNative *native = g_aligned_alloc0(1, sizeof(*native), 64);
+    GRand *rand = g_rand_new_with_seed(4);
+
+    for (unsigned i = 0; i < 200; i++) {
+        uint64_t with_mxcsr;
+
+        fill_state(cpu, rand);
+        with_mxcsr = rh_tcg_xinuse(cpu);
+        native->before = cpu->vector;
+        cpu->vector.mxcsr = 0x1f80;
+        native->before.xstate_bv = rh_tcg_xinuse(cpu);
+        native->gpr[RH_RCX] = 1;
+        g_assert_cmpint(rig_run_native(native, xgetbv, sizeof(xgetbv)), ==, 0);
+        g_assert_cmphex(with_mxcsr, ==, native->gpr[RH_RAX] & 7);
+    }
+    cpu->xcr0 = 1;
+    g_assert_cmphex(rh_tcg_xinuse(cpu) & ~UINT64_C(1), ==, 0);
     g_rand_free(rand);
     g_aligned_free(native);
 }
@@ -774,6 +802,7 @@ int main(int argc, char **argv)
         { "/tcg/vector/x87-exceptions", test_x87_exceptions },
         { "/tcg/vector/x87-formats", test_x87_formats },
         { "/tcg/xstate/save-native", test_save_native },
+        { "/tcg/xstate/xinuse-native", test_xinuse_native },
         { "/tcg/xstate/restore-native", test_restore_native },
         { "/tcg/xstate/save-32bit", test_save_32bit },
         { "/tcg/xstate/fxsave-without-osfxsr", test_fxsave_without_osfxsr },

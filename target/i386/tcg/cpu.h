@@ -300,7 +300,7 @@ uint32_t rh_tcg_mxcsr_mask(RhTcgCpu *cpu);
 bool rh_tcg_vector_step(RhTcgCpu *cpu, const RhInsn *insn);
 /** rh_tcg_xstate_step - FXSAVE, FXRSTOR, the XSAVE family, LDMXCSR, STMXCSR */
 bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn);
-/** rh_tcg_xinuse - components of XCR0 that are not in their initial state: what XGETBV with ECX = 1 gives */
+/** rh_tcg_xinuse - components of XCR0 that are not in their initial state (MXCSR counts for SSE): XGETBV with ECX = 1 */
 uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu);
 
 /* ---- the interpreter (interp*.c) ---- */

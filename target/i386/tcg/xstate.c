@@ -145,14 +145,21 @@ static bool is_zero(const void *bytes, size_t len)
     return len == 0 || (byte[0] == 0 && memcmp(byte, byte + 1, len - 1) == 0);
 }
 
-uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu)
+/* XINUSE as XSAVE and XSAVEOPT see it: XMM registers alone. */
+static uint64_t in_use_registers(const RhTcgVector *vector)
 {
-    const RhTcgVector *vector = &cpu->vector;
     bool is_x87_initial = vector->fcw == RH_FCW_AT_INIT && vector->fsw == 0 && vector->ftw == 0 &&
                           is_zero(vector->st, sizeof(vector->st));
 
     return (is_x87_initial ? 0 : RH_XCR0_X87) | (is_zero(vector->xmm, sizeof(vector->xmm)) ? 0 : RH_XCR0_SSE) |
            (is_zero(vector->ymm_high, sizeof(vector->ymm_high)) ? 0 : RH_XCR0_AVX);
+}
+
+uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu)
+{
+    uint64_t sse = cpu->vector.mxcsr != RH_MXCSR_AT_RESET ? RH_XCR0_SSE : 0;
+
+    return cpu->xcr0 & (in_use_registers(&cpu->vector) | sse);
 }
 
 static bool allow_xsave(RhTcgCpu *cpu, const RhInsn *insn)
@@ -192,7 +199,7 @@ typedef struct Saving {
 static Saving standard_saving(const RhTcgCpu *cpu, const RhInsn *insn, uint64_t old_xstate_bv)
 {
     uint64_t rfbm = requested(cpu);
-    uint64_t in_use = rfbm & rh_tcg_xinuse(cpu);
+    uint64_t in_use = rfbm & in_use_registers(&cpu->vector);
     uint64_t mxcsr = rfbm & (RH_XCR0_SSE | RH_XCR0_AVX) ? PIECE_MXCSR : 0;
 
     return (Saving){
@@ -206,8 +213,7 @@ static Saving standard_saving(const RhTcgCpu *cpu, const RhInsn *insn, uint64_t 
 static Saving compacted_saving(const RhTcgCpu *cpu)
 {
     uint64_t rfbm = requested(cpu);
-    uint64_t sse = cpu->vector.mxcsr != RH_MXCSR_AT_RESET ? RH_XCR0_SSE : 0;
-    uint64_t in_use = rfbm & (rh_tcg_xinuse(cpu) | sse);
+    uint64_t in_use = rfbm & rh_tcg_xinuse(cpu);
 
     return (Saving){
         .which = in_use | (in_use & RH_XCR0_SSE ? PIECE_MXCSR : 0),
