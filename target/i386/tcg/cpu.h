@@ -191,7 +191,7 @@ struct RhTcgCpu {
     size_t nr_cpuid;
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
-    RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
+    struct RhStubs *stubs;          /* of vector and x87 instructions: stub.h */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 
@@ -340,10 +340,17 @@ void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool
 
 /* ---- vector state and instructions (vector.c, xstate.c) ---- */
 
+/** rh_tcg_vector_init - false and @err where the host does not let us execute code that we made: then there is no engine */
+bool rh_tcg_vector_init(RhTcgCpu *cpu, GError **err);
+void rh_tcg_vector_fini(RhTcgCpu *cpu);
+/** rh_tcg_mxcsr_mask - bits of MXCSR that the guest may set */
+uint32_t rh_tcg_mxcsr_mask(RhTcgCpu *cpu);
 /** rh_tcg_vector_step - execute a RH_OP_VECTOR, RH_OP_EMMS or RH_OP_X87 instruction; checks CR0/CR4 first (#UD, #NM), raises #XM, #MF, #GP by alignment */
 bool rh_tcg_vector_step(RhTcgCpu *cpu, const RhInsn *insn);
 /** rh_tcg_xstate_step - FXSAVE, FXRSTOR, the XSAVE family, LDMXCSR, STMXCSR */
 bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn);
+/** rh_tcg_xinuse - components of XCR0 that are not in their initial state (MXCSR counts for SSE): XGETBV with ECX = 1 */
+uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu);
 
 /* ---- the interpreter (interp*.c) ---- */
 

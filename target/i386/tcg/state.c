@@ -41,6 +41,9 @@ RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu)
 
 void rh_tcg_cpu_free(RhTcgCpu *cpu)
 {
+    if (cpu) {
+        rh_tcg_vector_fini(cpu);
+    }
     free(cpu);
 }
 

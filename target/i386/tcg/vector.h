@@ -1,0 +1,61 @@
+/*
+ * What the files of vector and x87 execution share: vector.c (the ordinary case, by stubs), vector-masked.c (several memory
+ * operands, or masked ones), xstate.c (FXSAVE, XSAVE).
+ */
+#ifndef RH_TARGET_I386_TCG_VECTOR_H
+#define RH_TARGET_I386_TCG_VECTOR_H
+
+#include "target/i386/tcg/cpu.h"
+#include "target/i386/tcg/stub.h"
+
+#define RH_CR0_MP 0x00000002u
+#define RH_CR0_EM 0x00000004u
+#define RH_CR0_TS 0x00000008u
+#define RH_CR4_OSFXSR 0x00000200u
+#define RH_CR4_OSXMMEXCPT 0x00000400u
+#define RH_CR4_OSXSAVE 0x00040000u
+
+/** State components, SDM vol. 1 §13.1 */
+#define RH_XCR0_X87 1u
+#define RH_XCR0_SSE 2u
+#define RH_XCR0_AVX 4u
+
+#define RH_MXCSR_AT_RESET 0x1f80u
+#define RH_FCW_AT_INIT 0x037fu
+
+/** rh_tcg_stubs - of the vCPU, made when first asked for */
+RhStubs *rh_tcg_stubs(RhTcgCpu *cpu);
+
+/** rh_x87_pending - an x87 exception waits that the control word does not mask: the next waiting instruction raises #MF */
+static inline bool rh_x87_pending(const RhTcgVector *vector)
+{
+    return vector->fsw & ~vector->fcw & 0x3f;
+}
+
+/**
+ * rh_vector_spell_out - make @vector what the engine works on, which XSAVE of live registers may not leave: contents of every
+ * component count, also of those in their initial state, and no x87 pointers into our code are in it
+ */
+static inline void rh_vector_spell_out(RhTcgVector *vector)
+{
+    vector->xstate_bv = RH_XCR0_X87 | RH_XCR0_SSE | RH_XCR0_AVX;
+    vector->fop = 0;
+    vector->fip = 0;
+    vector->fdp = 0;
+}
+
+/** rh_vector_allow_avx - #UD unless VEX-encoded instructions may be used now */
+bool rh_vector_allow_avx(RhTcgCpu *cpu);
+/** rh_vector_allow_sse - #UD unless SSE instructions may be */
+bool rh_vector_allow_sse(RhTcgCpu *cpu);
+/** rh_vector_allow_task - #NM when CR0.TS is set */
+bool rh_vector_allow_task(RhTcgCpu *cpu);
+
+/* ---- vector-masked.c ---- */
+
+/** rh_vector_masked - whether only those elements of @insn's memory operand are accessed that a mask selects */
+bool rh_vector_masked(const RhInsn *insn);
+/** rh_vector_masked_step - execute such a one; it is allowed in this mode */
+bool rh_vector_masked_step(RhTcgCpu *cpu, const RhInsn *insn);
+
+#endif
