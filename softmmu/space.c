@@ -6,6 +6,7 @@
  */
 #include "softmmu/space.h"
 #include <urcu/pointer.h>
+#include "softmmu/accel.h"
 #include "softmmu/private.h"
 
 struct RhSpace {
@@ -579,6 +580,16 @@ static RhMemResult read_run(RhSpace *space, RhGpa addr, void *buf, uint64_t len,
     return first;
 }
 
+/* Code translated from what is written over is stale. Costs nothing where guests run on the host's own CPU. */
+static void tell_written(RhSpace *space, RhGpa addr, uint64_t len)
+{
+    RhAccel *accel = space->vm->accel;
+
+    if (accel && rh_accel_type(accel)->ram_written) {
+        rh_accel_type(accel)->ram_written(accel, addr, len);
+    }
+}
+
 static RhMemResult write_some(RhSpace *space, const RhFlatView *view, const RhFlatRange *range, RhGpa addr,
                               const uint8_t *from, uint64_t len, bool is_dma, uint64_t *ret_done)
 {
@@ -587,6 +598,7 @@ static RhMemResult write_some(RhSpace *space, const RhFlatView *view, const RhFl
     *ret_done = MIN(len, range->len - into);
     if (range->is_writable) {
         memcpy(range->host + into, from, *ret_done);
+        tell_written(space, addr, *ret_done);
         return RH_MEM_OK;
     }
     *ret_done = io_step(addr, *ret_done);
@@ -673,6 +685,9 @@ bool rh_space_map(RhSpace *space, RhGpa addr, uint64_t len, bool for_write, RhMa
         ret->ram = rh_ram_ref(range->ram);
     }
     rh_rcu_read_unlock();
+    if (good && for_write) {
+        tell_written(space, addr, ret->len);
+    }
     return good;
 }
 
