@@ -104,6 +104,40 @@ typedef struct RhTcgVector {
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 
+/** RhJump - jump cache: the translated code of the block at @rip, good while @key is cpu->jump_key */
+typedef struct RhJump {
+    uint64_t rip;
+    const void *code;
+    uint32_t key;
+    uint32_t unused[3];
+} RhJump;
+enum { RH_JUMPS = 2048 };
+
+/** RhShootList - what other vCPUs ask of this one's translated code and TLB: accel/tcg/codepages.c, under its lock */
+typedef enum RhShootKind { RH_SHOOT_PROTECT, RH_SHOOT_DROP } RhShootKind;
+enum { RH_SHOOT_MAX = 32 };
+typedef struct RhShootList {
+    unsigned nr;
+    bool is_all;                /* more than there was room for: forget everything */
+    uint64_t item[RH_SHOOT_MAX];/* address of a page, and the kind in bit 0 */
+    uint64_t asked, answered;   /* counts; atomic */
+} RhShootList;
+/** RhFetchEntry - one page of code, for fetching: hits as RhTlbEntry does. No page without host memory is in it. */
+typedef struct RhFetchEntry {
+    uint64_t minus;
+    uint8_t *host;
+    uint64_t gpa;
+} RhFetchEntry;
+enum { RH_FETCH_ENTRIES = 256 };
+
+/** RhTcgRange - a piece of the memory map, whole pages: [start, end) */
+typedef struct RhTcgRange {
+    uint64_t start, end;
+    uint8_t *host;          /* of start; NULL: device memory, or nothing */
+    bool is_writable;
+} RhTcgRange;
+enum { RH_TCG_RANGES = 16 };
+
 /** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
 typedef struct RhDecoded {
     uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
@@ -123,6 +157,8 @@ struct RhTcgCpu {
     uint64_t segment_base[RH_NR_SEG];   /* mirror of seg[].base, for translated code */
     uint64_t scratch[16];           /* translated code's and its stubs' own */
     void *self;                     /* this struct, for who has only %gs */
+    uint32_t jump_key;              /* generation of linear addresses, and the mode: see accel/tcg/jit.c */
+    RhJump jumps[RH_JUMPS];
     RhTlbEntry tlb[RH_NR_TLB_MODES][RH_TLB_ENTRIES] __attribute__((aligned(64)));
     RhTcgVector vector __attribute__((aligned(64)));
 
@@ -189,9 +225,13 @@ struct RhTcgCpu {
     RhVm *vm;
     const RhCpuidEntry *cpuid;
     size_t nr_cpuid;
+    bool is_in_guest;               /* between the first and the last instruction of vcpu_run; atomic, read by others */
+    RhShootList shoot;
+    uint64_t map_generation;        /* of vm->memory when the TLB was flushed for it last */
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
     struct RhStubs *stubs;          /* of vector and x87 instructions: stub.h */
+    RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 
@@ -209,6 +249,17 @@ static inline uint64_t rh_tlb_index(uint64_t address)
 static inline uint64_t rh_tlb_never(uint64_t index)
 {
     return -((index ^ 1) << RH_PAGE_BITS);
+}
+
+/** rh_tcg_fit - F3 before BSF and BSR means nothing to a CPU without TZCNT and LZCNT */
+static inline void rh_tcg_fit(const RhTcgCpu *cpu, RhInsn *insn)
+{
+    if ((insn->op == RH_OP_TZCNT && !rh_tcg_has(cpu, RH_FEAT_BMI1)) ||
+        (insn->op == RH_OP_LZCNT && !rh_tcg_has(cpu, RH_FEAT_LZCNT))) {
+        insn->op = insn->op == RH_OP_TZCNT ? RH_OP_BSF : RH_OP_BSR;
+        insn->feature = RH_FEAT_BASE;
+        insn->pp = 0;
+    }
 }
 
 /* ---- exceptions (exception.c) ---- */

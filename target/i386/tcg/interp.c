@@ -276,6 +276,7 @@ static bool fetch_and_decode(RhTcgCpu *cpu, RhInsn *ret)
             nr += more;
             result = rh_decode(bytes, nr, cpu->code_size, ret);
             if (result == RH_DECODE_OK) {
+                rh_tcg_fit(cpu, ret);
                 return true;
             }
         }
