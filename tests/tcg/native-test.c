@@ -178,6 +178,36 @@ static void test_jumps(void)
     assert_fault(RH_EXC_GP);
 }
 
+/* What the manual says little about, and the decoder relies on. */
+static void test_details(void)
+{
+    begin();
+    before.gpr[RH_RAX] = 1;
+    before.gpr[RH_R8] = 2;
+    RUN(0xf3, 0x41, 0x90);                          /* PAUSE, and no exchange */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 1);
+    before.fs_base = 0x1000;
+    before.gpr[RH_RDI] = DATA - 0x1000;
+    RUN(0x64, 0x2e, 0x8b, 0x07);                    /* CS does not take FS back */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    RUN(0x64, 0x3e, 0x8b, 0x07);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    before.gpr[RH_RDI] = DATA_END - 2;
+    RUN(0x66, 0x63, 0x07);                          /* movsxd r16, m16 */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    before.gpr[RH_RDI] = DATA;
+    RUN(0x66, 0xe9, 0x20, 0x00, 0x00, 0x00);        /* 66 is ignored by near branches */
+    g_assert_cmphex(after.rip, ==, CODE + 0x26);
+    before.gpr[RH_RDI] = UINT64_C(1) << 63;
+    before.gpr[RH_RBP] = UINT64_C(1) << 63;
+    RUN(0x3e, 0x8b, 0x45, 0x00);                    /* DS: does not make it #GP */
+    assert_fault(RH_EXC_SS);
+    RUN(0x36, 0x8b, 0x07);
+    assert_fault(RH_EXC_GP);
+    RUN(0x64, 0x8b, 0x45, 0x00);                    /* with FS: neither */
+    assert_fault(RH_EXC_GP);
+}
+
 /* The same start gives the same end, also where the generator goes over the edges. */
 static void test_repeats(void)
 {
@@ -256,7 +286,7 @@ int main(int argc, char **argv)
 {
     static const struct { const char *name; GTestFunc test; } tests[] = {
         { "registers", test_registers }, { "add", test_add }, { "memory", test_memory }, { "vector", test_vector },
-        { "faults", test_faults }, { "float-faults", test_float_faults }, { "jumps", test_jumps }, { "compare", test_compare },
+        { "faults", test_faults }, { "float-faults", test_float_faults }, { "jumps", test_jumps }, { "details", test_details }, { "compare", test_compare },
         { "repeats", test_repeats }, { "templates", test_templates },
     };
     const char *why = NULL;
