@@ -120,6 +120,7 @@ static const struct {
     { RH_CODE_64, "490fc8", "bswap 8 reg8" },
     { RH_CODE_64, "90", "nop 4" },
     { RH_CODE_64, "f390", "pause 4 repf3" },
+    { RH_CODE_64, "f34190", "pause 4 repf3" },
     { RH_CODE_64, "4190", "xchg 4 reg8 acc" },
     { RH_CODE_64, "4891", "xchg 8 reg1 acc" },
     /* --- stack and branches: 64 bits by default --- */

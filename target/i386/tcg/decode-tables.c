@@ -447,7 +447,7 @@ static const RhDecodeRow group_7_reg[8] = {
 static const RhDecodeRow group_7[2] = { CHOOSE(RH_BY_REG, group_7_mem), CHOOSE(RH_BY_REG, group_7_reg) };
 /* With 66, F2 or F3, what remains of the register half takes no mandatory prefix. */
 static const RhDecodeRow group_7_reg_prefixed[8] = {
-    [3] = CHOOSE(RH_BY_RM, group_7_3), [4] = ROW(SMSW, F_E, S_VW, .access = A_W),
+    [0] = CHOOSE(RH_BY_RM, group_7_0), [3] = CHOOSE(RH_BY_RM, group_7_3), [4] = ROW(SMSW, F_E, S_VW, .access = A_W),
     [6] = ROW(LMSW, F_E, S_2, .access = A_R, .traits = PRIV | BORDER), [7] = CHOOSE(RH_BY_RM, group_7_7),
 };
 static const RhDecodeRow group_7_prefixed[2] = {

@@ -606,12 +606,12 @@ static void set_segment(Decoder *d, const RhDecodeRow *row)
     insn->segment = d->segment != RH_NO_REG ? d->segment : RH_DS;
 }
 
-/* 90 is NOP, PAUSE or, with REX.B, an exchange like its neighbours. */
+/* 90 is NOP, PAUSE or, with REX.B, an exchange like its neighbours. With F3 processors pause, whatever REX says. */
 static void settle_nop(Decoder *d)
 {
     RhInsn *insn = d->insn;
 
-    if (d->rex & REX_B) {
+    if (insn->rep != 0xf3 && d->rex & REX_B) {
         insn->op = RH_OP_XCHG;
         return;
     }
