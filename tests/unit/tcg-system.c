@@ -1053,10 +1053,10 @@ static void test_data_breakpoints(void)
         g_assert_true(rh_tcg_store(cpu, RH_TLB_KERNEL, RIG_PAGES, 8, 1));   /* the page is known already */
         g_assert_true(rh_tcg_write_dr(cpu, 2, RIG_PAGES + 0x100));
         g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | 2u << 4 | (rows[i].kind | rows[i].len << 2) << 24));
-        cpu->must_leave = false;
+        cpu->attention = 0;
         g_assert_true(rows[i].is_write ? rh_tcg_store(cpu, RH_TLB_KERNEL, at, rows[i].size, 1)
                                        : rh_tcg_load(cpu, RH_TLB_KERNEL, at, rows[i].size, &value));
-        g_assert_cmpint(cpu->must_leave, ==, rows[i].is_hit);
+        g_assert_cmpint(cpu->attention, ==, rows[i].is_hit);
         g_assert_cmpint(rh_tcg_check_traps(cpu), ==, !rows[i].is_hit);
         if (rows[i].is_hit) {
             g_assert_cmphex(cpu->fault.dr6, ==, 4);
@@ -1074,14 +1074,47 @@ static void test_single_step(void)
 
     rig_gate(rig, RH_EXC_DB, RH_TYPE_INT, 0, RIG_CODE64, TARGET);
     cpu->rflags |= TF;
-    cpu->is_single_step_pending = true;
     cpu->dr7 |= RH_DR7_GD;
-    g_assert_false(rh_tcg_check_traps(cpu));
+    cpu->pending_dr6 = 2;
+    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = RH_DR6_BS };
     rh_tcg_deliver_fault(cpu);
-    g_assert_cmphex(cpu->dr6, ==, 0xffff4ff0);
+    g_assert_cmphex(cpu->dr6, ==, 0xffff4ff2);
+    g_assert_true(rh_tcg_check_traps(cpu));
     g_assert_cmphex(cpu->dr7 & RH_DR7_GD, ==, 0);
     g_assert_cmphex(cpu->rflags & TF, ==, 0);
     g_assert_cmphex(rig_peek(rig, cpu->gpr[RH_RSP] + 16, 8), ==, 2 | TF);
+    rig_free(rig);
+}
+
+static void test_trap_in_shadow(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    cpu->pending_dr6 = 1;
+    cpu->shadow = 1;                    /* MOV SS */
+    g_assert_true(rh_tcg_check_traps(cpu));
+    g_assert_cmpuint(cpu->attention, ==, 1);
+    cpu->shadow = 2;
+    g_assert_false(rh_tcg_check_traps(cpu));
+    rig_free(rig);
+}
+
+static void test_general_detect(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+    uint64_t value;
+
+    rig_gate(rig, RH_EXC_DB, RH_TYPE_INT, 0, RIG_CODE64, TARGET);
+    g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | RH_DR7_GD));
+    g_assert_false(rh_tcg_read_dr(cpu, 0, &value));
+    g_assert_false(rh_tcg_write_dr(cpu, 6, 0));
+    g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_DB);
+    rh_tcg_deliver_fault(cpu);
+    g_assert_cmphex(cpu->dr6, ==, 0xffff2ff0);
+    g_assert_cmphex(rig_peek(rig, cpu->gpr[RH_RSP] + 16, 8) & RH_RFLAGS_RF, ==, RH_RFLAGS_RF);
+    g_assert_true(rh_tcg_read_dr(cpu, 0, &value));      /* the handler may */
     rig_free(rig);
 }
 
@@ -1120,5 +1153,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-system/debug/code", test_code_breakpoint);
     g_test_add_func("/tcg-system/debug/data", test_data_breakpoints);
     g_test_add_func("/tcg-system/debug/single-step", test_single_step);
+    g_test_add_func("/tcg-system/debug/shadow", test_trap_in_shadow);
+    g_test_add_func("/tcg-system/debug/general-detect", test_general_detect);
     return g_test_run();
 }

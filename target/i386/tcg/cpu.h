@@ -185,7 +185,6 @@ struct RhTcgCpu {
     bool is_in_smm;
     bool is_halted;                 /* HLT; an interrupt ends it */
     bool is_shut_down;              /* triple fault: the run loop returns RH_RUN_RESET */
-    bool is_single_step_pending;    /* RFLAGS.TF was set when the instruction began: rh_tcg_check_traps */
     uint64_t pending_dr6;           /* B0-B3, BT: what the instruction has set off; rh_tcg_check_traps */
     bool has_injected_fault;        /* cpu->fault came with loaded state: delivered before the first instruction */
     bool has_injected_interrupt;
@@ -339,8 +338,8 @@ void rh_tcg_settle(RhTcgCpu *cpu);
 /** rh_tcg_check_code_breakpoint - before an instruction at @linear, where has_code_breakpoints; RF is looked at */
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
 /**
- * rh_tcg_check_traps - after an instruction, with cpu->rip behind it: false: cpu->fault holds the #DB that single stepping
- * (is_single_step_pending), data breakpoints or a task switch have set off. Whenever one of them is due, must_leave is set.
+ * rh_tcg_check_traps - between two instructions: false: cpu->fault holds the #DB that data breakpoints or a task switch have set
+ * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
  */
 bool rh_tcg_check_traps(RhTcgCpu *cpu);
 /** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; INS, OUTS and their like need no call of their own */

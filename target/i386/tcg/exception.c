@@ -410,7 +410,9 @@ static Event event_of_fault(RhTcgCpu *cpu)
     if (fault->vector == RH_EXC_PF) {
         cpu->cr2 = fault->cr2;
     } else if (fault->vector == RH_EXC_DB && event.is_exception) {
-        cpu->dr6 |= fault->dr6;
+        /* A trap takes along what else the instruction has set off. */
+        cpu->dr6 |= fault->dr6 | (fault->is_trap ? cpu->pending_dr6 : 0);
+        cpu->pending_dr6 = fault->is_trap ? 0 : cpu->pending_dr6;
         cpu->dr7 &= ~(uint64_t)RH_DR7_GD;
     }
     return event;
