@@ -67,6 +67,11 @@ static void test_linear_real(void)
     g_assert_true(rh_tcg_load_segment(cpu, RH_DS, 0));
     g_assert_true(rh_tcg_linear(cpu, RH_DS, 0x12345678, 4, RH_ACCESS_READ, &at));
     g_assert_cmphex(at, ==, 0x12345678);
+    /* What a null selector from there left behind is not. */
+    cpu->seg[RH_DS] = rh_null_segment(0, 0);
+    g_assert_true(rh_tcg_load_segment(cpu, RH_DS, 0x1000));
+    g_assert_true(rh_tcg_linear(cpu, RH_DS, 0xffff, 1, RH_ACCESS_WRITE, &at));
+    g_assert_cmphex(at, ==, 0x1ffff);
     rig_free(rig);
 }
 
@@ -424,6 +429,13 @@ static void test_call_gate(void)
     g_assert_false(rh_tcg_far_jump(cpu, RIG_FREE | 3, 0, 4));
     assert_fault(cpu, RH_EXC_GP, RIG_CODE32);
     rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
+    rig_enter(rig, RIG_PROTECTED, 0);   /* the RPL counts, too */
+    rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
+    g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
+    assert_fault(cpu, RH_EXC_GP, RIG_FREE);
+    g_assert_true(rh_tcg_far_call(cpu, RIG_FREE | 2, 0, 4, 0));
+    cpu = cpu_of(rig, RIG_PROTECTED, 3);
+    rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
     g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
     assert_fault(cpu, RH_EXC_GP, RIG_FREE);
     rig_poke(rig, RIG_GDT + RIG_FREE + 5, 1, 0x6c);
@@ -466,6 +478,9 @@ static void test_call_gate_long(void)
     g_assert_true(rh_tcg_far_return(cpu, 8, 0));
     g_assert_cmpuint(cpu->cpl, ==, 3);
     g_assert_cmphex(cpu->gpr[RH_RSP], ==, RIG_USER_STACK);
+    cpu->seg[RH_TR].limit = 10;
+    g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
+    assert_fault(cpu, RH_EXC_TS, RIG_TR);
     rig_poke(rig, RIG_GDT + RIG_FREE + 13, 1, 0x0c);    /* a second type */
     g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
     assert_fault(cpu, RH_EXC_GP, RIG_FREE);
@@ -1086,6 +1101,25 @@ static void test_single_step(void)
     rig_free(rig);
 }
 
+static void test_io_breakpoint(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    g_assert_true(rh_tcg_write_dr(cpu, 3, 0x3f8));
+    g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | 1u << 6 | (2u | 1u << 2) << 28));
+    rh_tcg_note_io_access(cpu, 0x3f9, 1);
+    g_assert_true(rh_tcg_check_traps(cpu));             /* not without CR4.DE */
+    cpu->cr4 |= 8;
+    rh_tcg_note_io_access(cpu, 0x3fa, 1);
+    rh_tcg_note_io_access(cpu, 0x3f6, 2);
+    g_assert_true(rh_tcg_check_traps(cpu));
+    rh_tcg_note_io_access(cpu, 0x3f6, 4);
+    g_assert_false(rh_tcg_check_traps(cpu));
+    g_assert_cmphex(cpu->fault.dr6, ==, 8);
+    rig_free(rig);
+}
+
 static void test_trap_in_shadow(void)
 {
     Rig *rig = rig_new();
@@ -1153,6 +1187,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-system/debug/code", test_code_breakpoint);
     g_test_add_func("/tcg-system/debug/data", test_data_breakpoints);
     g_test_add_func("/tcg-system/debug/single-step", test_single_step);
+    g_test_add_func("/tcg-system/debug/io", test_io_breakpoint);
     g_test_add_func("/tcg-system/debug/shadow", test_trap_in_shadow);
     g_test_add_func("/tcg-system/debug/general-detect", test_general_detect);
     return g_test_run();

@@ -342,8 +342,10 @@ bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
  * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
  */
 bool rh_tcg_check_traps(RhTcgCpu *cpu);
-/** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; INS, OUTS and their like need no call of their own */
+/** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; nobody else has to */
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write);
+/** rh_tcg_note_io_access - after IN, OUT, INS, OUTS, where DR7 has anything enabled */
+void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size);
 
 /* ---- vector state and instructions (vector.c, xstate.c) ---- */
 

@@ -10,6 +10,8 @@
 
 #define SHADOW_MOV_SS 1u        /* holds back #DB for one instruction, SDM vol. 3 §6.8.3 */
 
+#define CR4_DE 0x8u
+
 typedef enum Kind { ON_FETCH = 0, ON_WRITE = 1, ON_IO = 2, ON_ACCESS = 3 } Kind;
 
 static bool is_enabled(const RhTcgCpu *cpu, unsigned nr)
@@ -28,6 +30,14 @@ static unsigned length_of(const RhTcgCpu *cpu, unsigned nr)
     static const uint8_t lengths[] = { 1, 2, 8, 4 };
 
     return lengths[cpu->dr7 >> (18 + nr * 4) & 3];
+}
+
+static bool overlaps(const RhTcgCpu *cpu, unsigned nr, uint64_t at, unsigned size)
+{
+    unsigned len = length_of(cpu, nr);
+    uint64_t start = cpu->dr[nr] & ~(uint64_t)(len - 1);
+
+    return start - at < size || at - start < len;
 }
 
 static bool is_data(const RhTcgCpu *cpu, unsigned nr)
@@ -90,11 +100,16 @@ void rh_debug_pend(RhTcgCpu *cpu, uint64_t dr6)
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write)
 {
     for (unsigned i = 0; i < 4; i++) {
-        unsigned len = length_of(cpu, i);
-        uint64_t start = cpu->dr[i] & ~(uint64_t)(len - 1);
+        if (is_data(cpu, i) && (is_write || kind_of(cpu, i) == ON_ACCESS) && overlaps(cpu, i, linear, size)) {
+            rh_debug_pend(cpu, 1u << i);
+        }
+    }
+}
 
-        if (is_data(cpu, i) && (is_write || kind_of(cpu, i) == ON_ACCESS) &&
-            (start - linear < size || linear - start < len)) {
+void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        if ((cpu->cr4 & CR4_DE) && is_enabled(cpu, i) && kind_of(cpu, i) == ON_IO && overlaps(cpu, i, port, size)) {
             rh_debug_pend(cpu, 1u << i);
         }
     }

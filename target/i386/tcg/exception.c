@@ -233,10 +233,13 @@ static bool deliver_same(RhTcgCpu *cpu, const Event *event, const RhDescriptor *
 
 static bool deliver_to_task(RhTcgCpu *cpu, const Event *event, const RhDescriptor *gate)
 {
+    uint16_t old_task = cpu->seg[RH_TR].selector;
+    uint64_t rflags = cpu->rflags;
     RhStack stack;
 
     cpu->rflags = event->rflags;        /* the image that is saved in the old TSS has RF, too */
     if (!rh_task_switch(cpu, rh_gate_selector(gate), RH_TASK_EVENT, event->rip, event->ext)) {
+        cpu->rflags = cpu->seg[RH_TR].selector == old_task ? rflags : cpu->rflags;
         return false;
     }
     if (!event->has_error) {
