@@ -137,6 +137,30 @@ static void test_linear_long(void)
     rig_free(rig);
 }
 
+/* The inline form comes to the same result everywhere. */
+static void test_linear_inline(void)
+{
+    static const uint64_t edges[] = { 0, UINT64_C(0x7fffffffffff), UINT64_C(0x800000000000), UINT64_C(0xffff7fffffffffff),
+                                      UINT64_C(0xffff800000000000), UINT64_MAX };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    cpu->seg[RH_GS].base = 0x1000;
+    for (unsigned i = 0; i < RH_COUNT(edges); i++) {
+        for (int n = -5000; n < 5000; n += 7) {
+            unsigned seg = n & 1 ? RH_GS : RH_DS;
+            uint64_t offset = edges[i] + (uint64_t)n;
+            uint64_t at = 0;
+            uint64_t at_inline = 0;
+            bool is_fine = rh_tcg_linear(cpu, seg, offset, 1 + (n & 63), RH_ACCESS_READ, &at);
+
+            g_assert_cmpint(rh_tcg_linear_inline(cpu, seg, offset, 1 + (n & 63), RH_ACCESS_READ, &at_inline), ==, is_fine);
+            g_assert_true(!is_fine || at == at_inline);
+        }
+    }
+    rig_free(rig);
+}
+
 static void test_load_segment(void)
 {
     static const struct {
@@ -1159,6 +1183,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-system/linear/real", test_linear_real);
     g_test_add_func("/tcg-system/linear/protected", test_linear_protected);
     g_test_add_func("/tcg-system/linear/long", test_linear_long);
+    g_test_add_func("/tcg-system/linear/inline", test_linear_inline);
     g_test_add_func("/tcg-system/load-segment", test_load_segment);
     g_test_add_func("/tcg-system/load-null", test_load_null);
     g_test_add_func("/tcg-system/ldt-and-tr", test_ldt_and_tr);

@@ -112,6 +112,11 @@ typedef struct RhFetchEntry {
 } RhFetchEntry;
 enum { RH_FETCH_ENTRIES = 256 };
 
+/** RhLargePages - hashed: pieces of the linear space that have entries of large pages */
+typedef struct RhLargePages {
+    uint64_t in_4m[16], in_1g[16];
+} RhLargePages;
+
 /** RhTcgRange - a piece of the memory map, whole pages: [start, end) */
 typedef struct RhTcgRange {
     uint64_t start, end;
@@ -174,7 +179,7 @@ struct RhTcgCpu {
     uint64_t tlb_used[RH_NR_TLB_MODES][2][RH_TLB_ENTRIES / 64]; /* which entries are valid: of local, of global pages */
     RhFetchEntry fetch[2][RH_FETCH_ENTRIES];    /* code as supervisor and user */
     uint64_t fetch_used[2][RH_FETCH_ENTRIES / 64];
-    uint64_t large_4m[16], large_1g[16];        /* hashed: pieces of the linear space that have entries of large pages */
+    RhLargePages large[2][2];       /* in the lower and the upper half of the linear space; local, global */
     RhTcgRange ranges[RH_TCG_RANGES];
     unsigned nr_ranges, next_range;
 
