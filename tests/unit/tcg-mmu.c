@@ -350,6 +350,28 @@ static void test_flush_large(void)
     rig_free(rig);
 }
 
+/* Local ones are forgotten with the address space, global ones are not. */
+static void test_flush_large_global(void)
+{
+    Rig *rig = rig_new();
+    uint64_t upper = UINT64_C(0xffffffff80000000);
+
+    rig_enter(rig, RIG_LONG, 0);
+    rig->cpu->cr4 |= RH_CR4_PGE;
+    rig_map(rig, AT, M2 | P | W, M2);
+    rig_map(rig, upper, M4 | P | W | G, M2);
+    touch(rig, AT + K4);
+    touch(rig, upper + K4);
+    rh_tlb_flush(rig->cpu, true);
+    g_assert_true(is_cached(rig, upper + K4));
+    rh_tlb_flush_page(rig->cpu, upper + 2 * K4);
+    g_assert_false(is_cached(rig, upper + K4));
+    touch(rig, AT + K4);
+    rh_tlb_flush_page(rig->cpu, AT);
+    g_assert_false(is_cached(rig, AT + K4));
+    rig_free(rig);
+}
+
 /* 1024 pages apart share an entry; the one that is not there may not be hit by any address. */
 static void test_no_false_hits(void)
 {
@@ -640,6 +662,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-mmu/accessed-and-dirty", test_accessed_and_dirty);
     g_test_add_func("/tcg-mmu/flush", test_flush);
     g_test_add_func("/tcg-mmu/flush-large", test_flush_large);
+    g_test_add_func("/tcg-mmu/flush-large-global", test_flush_large_global);
     g_test_add_func("/tcg-mmu/no-false-hits", test_no_false_hits);
     g_test_add_func("/tcg-mmu/views", test_views);
     g_test_add_func("/tcg-mmu/sizes-and-crossing", test_sizes_and_crossing);

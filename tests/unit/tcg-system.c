@@ -67,6 +67,11 @@ static void test_linear_real(void)
     g_assert_true(rh_tcg_load_segment(cpu, RH_DS, 0));
     g_assert_true(rh_tcg_linear(cpu, RH_DS, 0x12345678, 4, RH_ACCESS_READ, &at));
     g_assert_cmphex(at, ==, 0x12345678);
+    /* What a null selector from there left behind is not. */
+    cpu->seg[RH_DS] = rh_null_segment(0, 0);
+    g_assert_true(rh_tcg_load_segment(cpu, RH_DS, 0x1000));
+    g_assert_true(rh_tcg_linear(cpu, RH_DS, 0xffff, 1, RH_ACCESS_WRITE, &at));
+    g_assert_cmphex(at, ==, 0x1ffff);
     rig_free(rig);
 }
 
@@ -129,6 +134,30 @@ static void test_linear_long(void)
     assert_fault(cpu, RH_EXC_GP, 0);
     g_assert_false(rh_tcg_linear(cpu, RH_SS, UINT64_C(1) << 63, 8, RH_ACCESS_READ, &at));
     assert_fault(cpu, RH_EXC_SS, 0);
+    rig_free(rig);
+}
+
+/* The inline form comes to the same result everywhere. */
+static void test_linear_inline(void)
+{
+    static const uint64_t edges[] = { 0, UINT64_C(0x7fffffffffff), UINT64_C(0x800000000000), UINT64_C(0xffff7fffffffffff),
+                                      UINT64_C(0xffff800000000000), UINT64_MAX };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    cpu->seg[RH_GS].base = 0x1000;
+    for (unsigned i = 0; i < RH_COUNT(edges); i++) {
+        for (int n = -5000; n < 5000; n += 7) {
+            unsigned seg = n & 1 ? RH_GS : RH_DS;
+            uint64_t offset = edges[i] + (uint64_t)n;
+            uint64_t at = 0;
+            uint64_t at_inline = 0;
+            bool is_fine = rh_tcg_linear(cpu, seg, offset, 1 + (n & 63), RH_ACCESS_READ, &at);
+
+            g_assert_cmpint(rh_tcg_linear_inline(cpu, seg, offset, 1 + (n & 63), RH_ACCESS_READ, &at_inline), ==, is_fine);
+            g_assert_true(!is_fine || at == at_inline);
+        }
+    }
     rig_free(rig);
 }
 
@@ -424,6 +453,13 @@ static void test_call_gate(void)
     g_assert_false(rh_tcg_far_jump(cpu, RIG_FREE | 3, 0, 4));
     assert_fault(cpu, RH_EXC_GP, RIG_CODE32);
     rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
+    rig_enter(rig, RIG_PROTECTED, 0);   /* the RPL counts, too */
+    rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
+    g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
+    assert_fault(cpu, RH_EXC_GP, RIG_FREE);
+    g_assert_true(rh_tcg_far_call(cpu, RIG_FREE | 2, 0, 4, 0));
+    cpu = cpu_of(rig, RIG_PROTECTED, 3);
+    rig_gate_at(rig, RIG_GDT + RIG_FREE, RH_TYPE_CALL, 2, RIG_CODE32, TARGET, false);
     g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
     assert_fault(cpu, RH_EXC_GP, RIG_FREE);
     rig_poke(rig, RIG_GDT + RIG_FREE + 5, 1, 0x6c);
@@ -466,6 +502,9 @@ static void test_call_gate_long(void)
     g_assert_true(rh_tcg_far_return(cpu, 8, 0));
     g_assert_cmpuint(cpu->cpl, ==, 3);
     g_assert_cmphex(cpu->gpr[RH_RSP], ==, RIG_USER_STACK);
+    cpu->seg[RH_TR].limit = 10;
+    g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
+    assert_fault(cpu, RH_EXC_TS, RIG_TR);
     rig_poke(rig, RIG_GDT + RIG_FREE + 13, 1, 0x0c);    /* a second type */
     g_assert_false(rh_tcg_far_call(cpu, RIG_FREE | 3, 0, 4, 0));
     assert_fault(cpu, RH_EXC_GP, RIG_FREE);
@@ -1053,10 +1092,10 @@ static void test_data_breakpoints(void)
         g_assert_true(rh_tcg_store(cpu, RH_TLB_KERNEL, RIG_PAGES, 8, 1));   /* the page is known already */
         g_assert_true(rh_tcg_write_dr(cpu, 2, RIG_PAGES + 0x100));
         g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | 2u << 4 | (rows[i].kind | rows[i].len << 2) << 24));
-        cpu->must_leave = false;
+        cpu->attention = 0;
         g_assert_true(rows[i].is_write ? rh_tcg_store(cpu, RH_TLB_KERNEL, at, rows[i].size, 1)
                                        : rh_tcg_load(cpu, RH_TLB_KERNEL, at, rows[i].size, &value));
-        g_assert_cmpint(cpu->must_leave, ==, rows[i].is_hit);
+        g_assert_cmpint(cpu->attention, ==, rows[i].is_hit);
         g_assert_cmpint(rh_tcg_check_traps(cpu), ==, !rows[i].is_hit);
         if (rows[i].is_hit) {
             g_assert_cmphex(cpu->fault.dr6, ==, 4);
@@ -1074,14 +1113,66 @@ static void test_single_step(void)
 
     rig_gate(rig, RH_EXC_DB, RH_TYPE_INT, 0, RIG_CODE64, TARGET);
     cpu->rflags |= TF;
-    cpu->is_single_step_pending = true;
     cpu->dr7 |= RH_DR7_GD;
-    g_assert_false(rh_tcg_check_traps(cpu));
+    cpu->pending_dr6 = 2;
+    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = RH_DR6_BS };
     rh_tcg_deliver_fault(cpu);
-    g_assert_cmphex(cpu->dr6, ==, 0xffff4ff0);
+    g_assert_cmphex(cpu->dr6, ==, 0xffff4ff2);
+    g_assert_true(rh_tcg_check_traps(cpu));
     g_assert_cmphex(cpu->dr7 & RH_DR7_GD, ==, 0);
     g_assert_cmphex(cpu->rflags & TF, ==, 0);
     g_assert_cmphex(rig_peek(rig, cpu->gpr[RH_RSP] + 16, 8), ==, 2 | TF);
+    rig_free(rig);
+}
+
+static void test_io_breakpoint(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    g_assert_true(rh_tcg_write_dr(cpu, 3, 0x3f8));
+    g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | 1u << 6 | (2u | 1u << 2) << 28));
+    rh_tcg_note_io_access(cpu, 0x3f9, 1);
+    g_assert_true(rh_tcg_check_traps(cpu));             /* not without CR4.DE */
+    cpu->cr4 |= 8;
+    rh_tcg_note_io_access(cpu, 0x3fa, 1);
+    rh_tcg_note_io_access(cpu, 0x3f6, 2);
+    g_assert_true(rh_tcg_check_traps(cpu));
+    rh_tcg_note_io_access(cpu, 0x3f6, 4);
+    g_assert_false(rh_tcg_check_traps(cpu));
+    g_assert_cmphex(cpu->fault.dr6, ==, 8);
+    rig_free(rig);
+}
+
+static void test_trap_in_shadow(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+
+    cpu->pending_dr6 = 1;
+    cpu->shadow = 1;                    /* MOV SS */
+    g_assert_true(rh_tcg_check_traps(cpu));
+    g_assert_cmpuint(cpu->attention, ==, 1);
+    cpu->shadow = 2;
+    g_assert_false(rh_tcg_check_traps(cpu));
+    rig_free(rig);
+}
+
+static void test_general_detect(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+    uint64_t value;
+
+    rig_gate(rig, RH_EXC_DB, RH_TYPE_INT, 0, RIG_CODE64, TARGET);
+    g_assert_true(rh_tcg_write_dr(cpu, 7, 0x400 | RH_DR7_GD));
+    g_assert_false(rh_tcg_read_dr(cpu, 0, &value));
+    g_assert_false(rh_tcg_write_dr(cpu, 6, 0));
+    g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_DB);
+    rh_tcg_deliver_fault(cpu);
+    g_assert_cmphex(cpu->dr6, ==, 0xffff2ff0);
+    g_assert_cmphex(rig_peek(rig, cpu->gpr[RH_RSP] + 16, 8) & RH_RFLAGS_RF, ==, RH_RFLAGS_RF);
+    g_assert_true(rh_tcg_read_dr(cpu, 0, &value));      /* the handler may */
     rig_free(rig);
 }
 
@@ -1092,6 +1183,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-system/linear/real", test_linear_real);
     g_test_add_func("/tcg-system/linear/protected", test_linear_protected);
     g_test_add_func("/tcg-system/linear/long", test_linear_long);
+    g_test_add_func("/tcg-system/linear/inline", test_linear_inline);
     g_test_add_func("/tcg-system/load-segment", test_load_segment);
     g_test_add_func("/tcg-system/load-null", test_load_null);
     g_test_add_func("/tcg-system/ldt-and-tr", test_ldt_and_tr);
@@ -1120,5 +1212,8 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-system/debug/code", test_code_breakpoint);
     g_test_add_func("/tcg-system/debug/data", test_data_breakpoints);
     g_test_add_func("/tcg-system/debug/single-step", test_single_step);
+    g_test_add_func("/tcg-system/debug/io", test_io_breakpoint);
+    g_test_add_func("/tcg-system/debug/shadow", test_trap_in_shadow);
+    g_test_add_func("/tcg-system/debug/general-detect", test_general_detect);
     return g_test_run();
 }

@@ -8,6 +8,10 @@
  */
 #include "target/i386/tcg/system.h"
 
+#define SHADOW_MOV_SS 1u        /* holds back #DB for one instruction, SDM vol. 3 §6.8.3 */
+
+#define CR4_DE 0x8u
+
 typedef enum Kind { ON_FETCH = 0, ON_WRITE = 1, ON_IO = 2, ON_ACCESS = 3 } Kind;
 
 static bool is_enabled(const RhTcgCpu *cpu, unsigned nr)
@@ -26,6 +30,14 @@ static unsigned length_of(const RhTcgCpu *cpu, unsigned nr)
     static const uint8_t lengths[] = { 1, 2, 8, 4 };
 
     return lengths[cpu->dr7 >> (18 + nr * 4) & 3];
+}
+
+static bool overlaps(const RhTcgCpu *cpu, unsigned nr, uint64_t at, unsigned size)
+{
+    unsigned len = length_of(cpu, nr);
+    uint64_t start = cpu->dr[nr] & ~(uint64_t)(len - 1);
+
+    return start - at < size || at - start < len;
 }
 
 static bool is_data(const RhTcgCpu *cpu, unsigned nr)
@@ -78,29 +90,41 @@ bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear)
     return false;
 }
 
+void rh_debug_pend(RhTcgCpu *cpu, uint64_t dr6)
+{
+    cpu->pending_dr6 |= dr6;
+    cpu->attention = 1;
+    cpu->must_leave = true;
+}
+
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write)
 {
     for (unsigned i = 0; i < 4; i++) {
-        unsigned len = length_of(cpu, i);
-        uint64_t start = cpu->dr[i] & ~(uint64_t)(len - 1);
+        if (is_data(cpu, i) && (is_write || kind_of(cpu, i) == ON_ACCESS) && overlaps(cpu, i, linear, size)) {
+            rh_debug_pend(cpu, 1u << i);
+        }
+    }
+}
 
-        if (is_data(cpu, i) && (is_write || kind_of(cpu, i) == ON_ACCESS) &&
-            (start - linear < size || linear - start < len)) {
-            cpu->pending_dr6 |= 1u << i;
-            cpu->must_leave = true;
+void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        if ((cpu->cr4 & CR4_DE) && is_enabled(cpu, i) && kind_of(cpu, i) == ON_IO && overlaps(cpu, i, port, size)) {
+            rh_debug_pend(cpu, 1u << i);
         }
     }
 }
 
 bool rh_tcg_check_traps(RhTcgCpu *cpu)
 {
-    uint64_t dr6 = cpu->pending_dr6 | (cpu->is_single_step_pending ? RH_DR6_BS : 0);
-
-    cpu->pending_dr6 = 0;
-    cpu->is_single_step_pending = false;
-    if (!dr6) {
+    if (!cpu->pending_dr6) {
         return true;
     }
-    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = dr6 };
+    if (cpu->shadow & SHADOW_MOV_SS) {
+        cpu->attention = 1;
+        return true;
+    }
+    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = cpu->pending_dr6 };
+    cpu->pending_dr6 = 0;
     return false;
 }

@@ -63,8 +63,11 @@ bool rh_set_descriptor_bits(RhTcgCpu *cpu, const RhDescriptor *desc, unsigned se
         return false;
     }
     if (host) {
-        __atomic_fetch_or((uint8_t *)host, (uint8_t)set, __ATOMIC_SEQ_CST);
-        __atomic_fetch_and((uint8_t *)host, (uint8_t)~clear, __ATOMIC_SEQ_CST);
+        uint8_t was = __atomic_load_n((uint8_t *)host, __ATOMIC_RELAXED);
+
+        while (!__atomic_compare_exchange_n((uint8_t *)host, &was, (uint8_t)((was | set) & ~clear), false,
+                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        }
         return true;
     }
     return rh_tcg_load(cpu, RH_TLB_IMPLICIT, at, 1, &access) &&
@@ -114,16 +117,13 @@ void rh_load_real(RhTcgCpu *cpu, unsigned seg, uint16_t selector)
         *ret = rh_v86_segment(selector);
         return;
     }
-    /* Limit and rights stay as protected mode has left them: "unreal mode". But a null selector from there is usable here. */
+    /* Limit and size stay as protected mode has left them: "unreal mode". But a null selector from there is usable here. */
     if (ret->access & RH_SEG_UNUSABLE) {
         *ret = rh_v86_segment(selector);
-        ret->access &= ~RH_SEG_DPL;
     }
     ret->selector = selector;
     ret->base = (uint64_t)selector << 4;
-    if (seg == RH_CS) {
-        ret->access = (ret->access & RH_SEG_DB) | RH_SEG_P | RH_SEG_S | RH_TYPE_WRITABLE | RH_TYPE_ACCESSED;
-    }
+    ret->access = (ret->access & (RH_SEG_DB | RH_SEG_G)) | RH_SEG_P | RH_SEG_S | RH_TYPE_WRITABLE | RH_TYPE_ACCESSED;
 }
 
 bool rh_segment_holds(const RhX86Segment *seg, uint64_t offset, unsigned len)

@@ -233,10 +233,13 @@ static bool deliver_same(RhTcgCpu *cpu, const Event *event, const RhDescriptor *
 
 static bool deliver_to_task(RhTcgCpu *cpu, const Event *event, const RhDescriptor *gate)
 {
+    uint16_t old_task = cpu->seg[RH_TR].selector;
+    uint64_t rflags = cpu->rflags;
     RhStack stack;
 
     cpu->rflags = event->rflags;        /* the image that is saved in the old TSS has RF, too */
     if (!rh_task_switch(cpu, rh_gate_selector(gate), RH_TASK_EVENT, event->rip, event->ext)) {
+        cpu->rflags = cpu->seg[RH_TR].selector == old_task ? rflags : cpu->rflags;
         return false;
     }
     if (!event->has_error) {
@@ -410,7 +413,9 @@ static Event event_of_fault(RhTcgCpu *cpu)
     if (fault->vector == RH_EXC_PF) {
         cpu->cr2 = fault->cr2;
     } else if (fault->vector == RH_EXC_DB && event.is_exception) {
-        cpu->dr6 |= fault->dr6;
+        /* A trap takes along what else the instruction has set off. */
+        cpu->dr6 |= fault->dr6 | (fault->is_trap ? cpu->pending_dr6 : 0);
+        cpu->pending_dr6 = fault->is_trap ? 0 : cpu->pending_dr6;
         cpu->dr7 &= ~(uint64_t)RH_DR7_GD;
     }
     return event;

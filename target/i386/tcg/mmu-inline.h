@@ -63,4 +63,20 @@ static inline bool rh_tcg_store_inline(RhTcgCpu *cpu, RhTlbMode mode, uint64_t a
     return rh_tcg_store(cpu, mode, at, size, value);
 }
 
+/** rh_tcg_linear_inline - rh_tcg_linear where there is nothing to check, which is nearly always */
+static inline bool rh_tcg_linear_inline(RhTcgCpu *cpu, unsigned seg, uint64_t offset, unsigned len, RhAccess access,
+                                        uint64_t *ret)
+{
+    if (cpu->is_64) {
+        uint64_t at = offset + (seg >= RH_FS ? cpu->seg[seg].base : 0);
+
+        /* Canonical, and not within any @len of the lower half's end */
+        if (at + (UINT64_C(1) << 47) < (UINT64_C(1) << 48) - 4096) {
+            *ret = at;
+            return true;
+        }
+    }
+    return rh_tcg_linear(cpu, seg, offset, len, access, ret);
+}
+
 #endif

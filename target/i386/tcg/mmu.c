@@ -3,7 +3,7 @@
  *
  * 1. A TLB entry hits for what its page table entry allows in that mode; for writing, only if the dirty bit is set, the
  *    memory is RAM, no code was translated from the page, and no data breakpoint watches it.
- * 2. The bit in tlb_used is set for each entry that can hit. An entry of a large page also is noted in large_4m or large_1g.
+ * 2. The bit in tlb_used is set for each entry that can hit. An entry of a large page also is noted in large.
  * 3. ranges[] is a copy of parts of the memory map, and host pointers come from there alone. Who changes the map asks
  *    for RH_TCG_FLUSH and keeps the memory until that is done.
  *
@@ -203,11 +203,13 @@ static void make_ready(RhTcgCpu *cpu)
     cpu->is_tlb_ready = true;
 }
 
-static void forget_large(RhTcgCpu *cpu)
+static void forget_large(RhTcgCpu *cpu, bool is_global)
 {
-    for (unsigned i = 0; i < 16; i++) {
-        cpu->large_4m[i] = 0;
-        cpu->large_1g[i] = 0;
+    for (unsigned half = 0; half < 2; half++) {
+        for (unsigned i = 0; i < 16; i++) {
+            cpu->large[half][is_global].in_4m[i] = 0;
+            cpu->large[half][is_global].in_1g[i] = 0;
+        }
     }
 }
 
@@ -225,8 +227,9 @@ void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
     for (unsigned mode = 0; mode < 2; mode++) {
         drop_used(cpu, cpu->fetch_used[mode], RH_FETCH_ENTRIES / 64, mode, drop_fetch);
     }
+    forget_large(cpu, false);
     if (!keep_global) {
-        forget_large(cpu);
+        forget_large(cpu, true);
         cpu->nr_ranges = cpu->next_range = 0;
     }
     rh_tcg_forget_jumps(cpu);
@@ -235,10 +238,15 @@ void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
 /* Entries whose page lies in the same aligned piece of 2^@shift bytes as @at. */
 static void drop_piece(RhTcgCpu *cpu, uint64_t at, unsigned shift)
 {
-    for (unsigned mode = 0; mode < RH_NR_TLB_MODES; mode++) {
-        for (unsigned i = 0; i < RH_TLB_ENTRIES; i++) {
-            if ((test_bit(cpu->tlb_used[mode][0], i) || test_bit(cpu->tlb_used[mode][1], i)) &&
-                (entry_page(&cpu->tlb[mode][i], i) ^ at) >> shift == 0) {
+    for (unsigned n = 0; n < RH_NR_TLB_MODES * RH_TLB_ENTRIES / 64; n++) {
+        unsigned mode = n / (RH_TLB_ENTRIES / 64);
+        unsigned word = n % (RH_TLB_ENTRIES / 64);
+        uint64_t used = cpu->tlb_used[mode][0][word] | cpu->tlb_used[mode][1][word];
+
+        for (; used; used &= used - 1) {
+            unsigned i = word * 64 + (unsigned)__builtin_ctzll(used);
+
+            if ((entry_page(&cpu->tlb[mode][i], i) ^ at) >> shift == 0) {
                 drop_entry(cpu, mode, i);
             }
         }
@@ -271,10 +279,13 @@ static void drop_page(RhTcgCpu *cpu, uint64_t at)
 
 void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at)
 {
+    const RhLargePages *large;
+
     at = cpu->is_long ? at : (uint32_t)at;
-    if (test_bit(cpu->large_1g, hash_region(at >> 30))) {
+    large = cpu->large[at >> 63];
+    if (test_bit(large[0].in_1g, hash_region(at >> 30)) || test_bit(large[1].in_1g, hash_region(at >> 30))) {
         drop_piece(cpu, at, 30);
-    } else if (test_bit(cpu->large_4m, hash_region(at >> 22))) {
+    } else if (test_bit(large[0].in_4m, hash_region(at >> 22)) || test_bit(large[1].in_4m, hash_region(at >> 22))) {
         drop_piece(cpu, at, 22);
     } else {
         drop_page(cpu, at);
@@ -293,12 +304,14 @@ void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa)
     }
 }
 
-static void note_large(RhTcgCpu *cpu, uint64_t at, uint64_t size)
+static void note_large(RhTcgCpu *cpu, uint64_t at, const RhWalk *walk)
 {
-    if (size > UINT64_C(1) << 22) {
-        set_bit(cpu->large_1g, hash_region(at >> 30));
-    } else if (size > RH_PAGE_SIZE) {
-        set_bit(cpu->large_4m, hash_region(at >> 22));
+    RhLargePages *large = &cpu->large[at >> 63][walk->is_global];
+
+    if (walk->size > UINT64_C(1) << 22) {
+        set_bit(large->in_1g, hash_region(at >> 30));
+    } else if (walk->size > RH_PAGE_SIZE) {
+        set_bit(large->in_4m, hash_region(at >> 22));
     }
 }
 
@@ -326,7 +339,7 @@ static void set_entry(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const RhWalk *
     };
     clear_bit(cpu->tlb_used[mode][!walk->is_global], index);
     set_bit(cpu->tlb_used[mode][walk->is_global], index);
-    note_large(cpu, at, walk->size);
+    note_large(cpu, at, walk);
 }
 
 static void set_fetch(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const RhWalk *walk, uint8_t *host)
@@ -336,7 +349,7 @@ static void set_fetch(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const RhWalk *
 
     cpu->fetch[is_user][index] = (RhFetchEntry){ -(at & ~PAGE_MASK), host, walk->gpa };
     set_bit(cpu->fetch_used[is_user], index);
-    note_large(cpu, at, walk->size);
+    note_large(cpu, at, walk);
 }
 
 /* Walk, and remember what was found. */

@@ -136,6 +136,7 @@ static void finish(RhTcgCpu *cpu)
 {
     cpu->shadow = 0;
     cpu->must_leave = true;
+    cpu->attention = 1;
     rh_tlb_flush(cpu, false);
     rh_tcg_settle(cpu);
     rh_tcg_settle_debug(cpu);

@@ -90,8 +90,7 @@ bool rh_tcg_sysret(RhTcgCpu *cpu, unsigned size)
     }
     enter(cpu, flat_code(to_64 ? selector + 16 : selector, 3, to_64), flat_data(selector + 8, 3), rip);
     if (cpu->is_long) {
-        rh_tcg_set_rflags(cpu, cpu->gpr[RH_R11], SYSRET_FLAGS | RH_RFLAGS_RF | RH_RFLAGS_VM);
-        cpu->rflags &= ~(uint64_t)(RH_RFLAGS_RF | RH_RFLAGS_VM);
+        rh_tcg_set_rflags(cpu, cpu->gpr[RH_R11] & SYSRET_FLAGS, SYSRET_FLAGS | RH_RFLAGS_RF | RH_RFLAGS_VM);
     } else {
         rh_tcg_set_rflags(cpu, RH_RFLAGS_IF, RH_RFLAGS_IF);
     }

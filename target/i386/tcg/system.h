@@ -143,6 +143,8 @@ typedef enum RhTaskCause { RH_TASK_JUMP, RH_TASK_CALL, RH_TASK_IRET, RH_TASK_EVE
  */
 bool rh_task_switch(RhTcgCpu *cpu, uint16_t selector, RhTaskCause cause, uint64_t next_rip, uint32_t ext);
 
+/** rh_debug_pend - bits of DR6 for the #DB after this instruction: rh_tcg_check_traps */
+void rh_debug_pend(RhTcgCpu *cpu, uint64_t dr6);
 /** rh_debug_watches - a data breakpoint is enabled in that page (debug.c) */
 bool rh_debug_watches(const RhTcgCpu *cpu, uint64_t page);
 

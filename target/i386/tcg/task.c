@@ -264,9 +264,10 @@ static void enter_task(RhTcgCpu *cpu, const Switch *way, const Task *task)
         rh_tcg_settle_debug(cpu);
     }
     if (task->trap & 1) {
-        cpu->pending_dr6 |= RH_DR6_BT;
+        rh_debug_pend(cpu, RH_DR6_BT);
     }
     cpu->must_leave = true;
+    cpu->attention = 1;         /* IF may have come up */
 }
 
 bool rh_task_switch(RhTcgCpu *cpu, uint16_t selector, RhTaskCause cause, uint64_t next_rip, uint32_t ext)

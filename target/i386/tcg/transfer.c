@@ -583,6 +583,9 @@ static bool iret_protected(RhTcgCpu *cpu, unsigned size)
 
 bool rh_tcg_iret(RhTcgCpu *cpu, unsigned size)
 {
-    cpu->is_nmi_masked = false;     /* even if IRET faults, SDM vol. 3 §6.7.1 */
+    if (cpu->is_nmi_masked) {
+        cpu->is_nmi_masked = false;     /* even if IRET faults, SDM vol. 3 §6.7.1 */
+        cpu->attention = 1;
+    }
     return is_real_style(cpu) ? iret_real(cpu, size) : iret_protected(cpu, size);
 }

@@ -130,6 +130,11 @@ typedef struct RhFetchEntry {
 } RhFetchEntry;
 enum { RH_FETCH_ENTRIES = 256 };
 
+/** RhLargePages - hashed: pieces of the linear space that have entries of large pages */
+typedef struct RhLargePages {
+    uint64_t in_4m[16], in_1g[16];
+} RhLargePages;
+
 /** RhTcgRange - a piece of the memory map, whole pages: [start, end) */
 typedef struct RhTcgRange {
     uint64_t start, end;
@@ -201,7 +206,7 @@ struct RhTcgCpu {
     uint64_t tlb_used[RH_NR_TLB_MODES][2][RH_TLB_ENTRIES / 64]; /* which entries are valid: of local, of global pages */
     RhFetchEntry fetch[2][RH_FETCH_ENTRIES];    /* code as supervisor and user */
     uint64_t fetch_used[2][RH_FETCH_ENTRIES / 64];
-    uint64_t large_4m[16], large_1g[16];        /* hashed: pieces of the linear space that have entries of large pages */
+    RhLargePages large[2][2];       /* in the lower and the upper half of the linear space; local, global */
     RhTcgRange ranges[RH_TCG_RANGES];
     unsigned nr_ranges, next_range;
 
@@ -212,7 +217,6 @@ struct RhTcgCpu {
     bool is_in_smm;
     bool is_halted;                 /* HLT; an interrupt ends it */
     bool is_shut_down;              /* triple fault: the run loop returns RH_RUN_RESET */
-    bool is_single_step_pending;    /* RFLAGS.TF was set when the instruction began: rh_tcg_check_traps */
     uint64_t pending_dr6;           /* B0-B3, BT: what the instruction has set off; rh_tcg_check_traps */
     bool has_injected_fault;        /* cpu->fault came with loaded state: delivered before the first instruction */
     bool has_injected_interrupt;
@@ -382,12 +386,14 @@ void rh_tcg_settle(RhTcgCpu *cpu);
 /** rh_tcg_check_code_breakpoint - before an instruction at @linear, where has_code_breakpoints; RF is looked at */
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
 /**
- * rh_tcg_check_traps - after an instruction, with cpu->rip behind it: false: cpu->fault holds the #DB that single stepping
- * (is_single_step_pending), data breakpoints or a task switch have set off. Whenever one of them is due, must_leave is set.
+ * rh_tcg_check_traps - between two instructions: false: cpu->fault holds the #DB that data breakpoints or a task switch have set
+ * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
  */
 bool rh_tcg_check_traps(RhTcgCpu *cpu);
-/** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; INS, OUTS and their like need no call of their own */
+/** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; nobody else has to */
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write);
+/** rh_tcg_note_io_access - after IN, OUT, INS, OUTS, where DR7 has anything enabled */
+void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size);
 
 /* ---- vector state and instructions (vector.c, xstate.c) ---- */
 
