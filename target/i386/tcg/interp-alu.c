@@ -380,8 +380,8 @@ static bool adjust_unpacked(RhTcgCpu *cpu, int sign)
     if (is_adjust) {
         rh_set_gpr(cpu, RH_RAX, 2, cpu->gpr[RH_RAX] + (uint64_t)(int64_t)(sign * 0x106));
     }
-    set_decimal_flags(cpu, is_adjust, is_adjust);
     rh_set_gpr(cpu, RH_RAX, 1, cpu->gpr[RH_RAX] & 15);
+    set_decimal_flags(cpu, is_adjust, is_adjust);
     return true;
 }
 

@@ -142,6 +142,7 @@ bool rh_interp_jmp_far(RhTcgCpu *cpu, const RhInsn *insn)
     uint16_t selector;
     uint64_t offset;
 
+    cpu->next_rip = rh_next_rip(cpu, insn);     /* for a task switch */
     return far_target(cpu, insn, &selector, &offset) && rh_tcg_far_jump(cpu, selector, offset, insn->size);
 }
 
@@ -161,6 +162,7 @@ bool rh_interp_retf(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_interp_iret(RhTcgCpu *cpu, const RhInsn *insn)
 {
+    cpu->next_rip = rh_next_rip(cpu, insn);     /* for a task switch */
     return rh_tcg_iret(cpu, insn->size);
 }
 

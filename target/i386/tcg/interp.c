@@ -326,7 +326,7 @@ static const RhInsn *find_instruction(RhTcgCpu *cpu)
 /* ---- dispatch ---- */
 
 /* What TF, RF and an interrupt shadow want after an instruction that succeeded. */
-static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rflags, unsigned old_shadow, uint64_t old_rip)
+static void settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rflags, unsigned old_shadow, uint64_t old_rip)
 {
     bool is_done = !row->repeats || cpu->rip != old_rip;
 
@@ -334,13 +334,9 @@ static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     if ((old_rflags & RH_RFLAGS_RF) && !row->loads_rf && is_done) {
         cpu->rflags &= ~(uint64_t)RH_RFLAGS_RF;
     }
-    if (!(old_rflags & RH_RFLAGS_TF) || (row->ends_step && !(cpu->rflags & RH_RFLAGS_TF)) || (cpu->shadow & 1)) {
-        return true;
+    if ((old_rflags & RH_RFLAGS_TF) && !(row->ends_step && !(cpu->rflags & RH_RFLAGS_TF)) && !(cpu->shadow & 1)) {
+        cpu->is_single_step_pending = true;
     }
-    rh_tcg_raise_plain(cpu, RH_EXC_DB);
-    cpu->fault.is_trap = true;
-    cpu->fault.dr6 = RH_DR6_BS;
-    return false;
 }
 
 bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
@@ -364,7 +360,11 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
         cpu->rip = rh_next_rip(cpu, insn);
     }
     if (G_UNLIKELY((old_rflags & (RH_RFLAGS_TF | RH_RFLAGS_RF)) || old_shadow)) {
-        return settle_step(cpu, row, old_rflags, old_shadow, old_rip);
+        settle_step(cpu, row, old_rflags, old_shadow, old_rip);
+    }
+    /* A load of SS holds traps off, too: those of data breakpoints stay pending, SDM vol. 3 §6.8.3. */
+    if (G_UNLIKELY(cpu->is_single_step_pending || cpu->pending_dr6) && !(cpu->shadow & 1)) {
+        return rh_tcg_check_traps(cpu);
     }
     return true;
 }
@@ -373,7 +373,7 @@ bool rh_tcg_step(RhTcgCpu *cpu)
 {
     const RhInsn *insn;
 
-    if (G_UNLIKELY(cpu->dr7 & 0xff) && !(cpu->rflags & RH_RFLAGS_RF) &&
+    if (G_UNLIKELY(cpu->has_code_breakpoints) &&
         !rh_tcg_check_code_breakpoint(cpu, code_address(cpu, cpu->rip))) {
         return false;
     }

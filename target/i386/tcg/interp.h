@@ -179,7 +179,7 @@ bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t
 
 /* ---- operations, by width ---- */
 
-/* Bits of control registers that instructions look at, SDM vol. 3 §2.5; and of DR6 */
+/* Bits of control registers that instructions look at, SDM vol. 3 §2.5 */
 #define RH_CR0_AM       0x00040000u
 #define RH_CR4_VME      0x00000001u
 #define RH_CR4_PVI      0x00000002u
@@ -189,7 +189,6 @@ bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t
 #define RH_CR4_FSGSBASE 0x00010000u
 #define RH_CR4_PCIDE    0x00020000u
 #define RH_CR4_OSXSAVE  0x00040000u
-#define RH_DR6_BS       0x00004000u
 
 extern RhWidths rh_alu_add, rh_alu_or, rh_alu_adc, rh_alu_sbb, rh_alu_and, rh_alu_sub, rh_alu_xor, rh_alu_not, rh_alu_neg,
     rh_alu_inc, rh_alu_dec, rh_alu_imul, rh_alu_adcx, rh_alu_adox, rh_alu_move, rh_alu_bswap;
