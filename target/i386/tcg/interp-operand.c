@@ -48,7 +48,8 @@ bool rh_interp_linear(RhTcgCpu *cpu, unsigned seg, uint64_t offset, unsigned len
         at += seg >= RH_FS ? cpu->segment_base[seg] : 0;
         is_checked = is_surely_canonical(at, len);
     } else {
-        is_checked = cpu->is_flat && seg < RH_FS && offset + len <= UINT64_C(1) << 32;
+        is_checked = cpu->is_flat && seg < RH_FS && (seg != RH_CS || access != RH_ACCESS_WRITE) &&
+                     offset + len <= UINT64_C(1) << 32;
     }
     if (!is_checked && !rh_tcg_linear(cpu, seg, offset, len, access, &at)) {
         return false;
@@ -117,7 +118,8 @@ bool rh_interp_load_operand(RhTcgCpu *cpu, const RhInsn *insn, unsigned skip, un
 /*
  * A locked access that lies in two pages, or in a device, has no host address to lock. Such accesses exclude each
  * other, machine-wide, by this mutex; they do not exclude ordinary ones, which on a real machine the bus lock does.
- * Nobody is known to rely on that: split locks are slow everywhere and refused by many kernels.
+ * Nobody is known to rely on that: split locks are slow everywhere and refused by many kernels. vCPU threads alone take
+ * it, before any other lock.
  */
 static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -190,7 +192,7 @@ static inline void set_register(RhTcgCpu *cpu, unsigned nr, unsigned size, bool 
     }
 }
 
-bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
+bool rh_interp_read_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
 {
     uint64_t at;
 
@@ -227,7 +229,7 @@ bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size
     }
 }
 
-bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
+bool rh_interp_write_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
 {
     uint64_t at;
 

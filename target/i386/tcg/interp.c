@@ -339,6 +339,13 @@ static void settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     }
 }
 
+/* LAHF and SAHF are a feature in 64-bit code alone. */
+static bool is_missing(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    return insn->feature != RH_FEAT_BASE && !rh_tcg_has(cpu, insn->feature) &&
+           (insn->feature != RH_FEAT_LM || cpu->is_64);
+}
+
 bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
 {
     const RhInterpRow *row = &rh_interp_rows[insn->op];
@@ -346,7 +353,7 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
     uint64_t old_rip = cpu->rip;
     unsigned old_shadow = cpu->shadow;
 
-    if (insn->feature != RH_FEAT_BASE && !rh_tcg_has(cpu, insn->feature)) {
+    if (is_missing(cpu, insn)) {
         return rh_tcg_ud(cpu);
     }
     if ((insn->traits & RH_INSN_PRIVILEGED) && cpu->cpl) {
@@ -378,5 +385,9 @@ bool rh_tcg_step(RhTcgCpu *cpu)
         return false;
     }
     insn = find_instruction(cpu);
-    return insn && rh_tcg_execute(cpu, insn);
+    if (!insn) {
+        cpu->shadow = 0;
+        return false;
+    }
+    return rh_tcg_execute(cpu, insn);
 }

@@ -126,10 +126,28 @@ bool rh_interp_host(RhTcgCpu *cpu, uint64_t at, unsigned len, RhAccess access, v
 /** rh_interp_load_operand - @size bytes of the memory operand, @skip bytes behind its address */
 bool rh_interp_load_operand(RhTcgCpu *cpu, const RhInsn *insn, unsigned skip, unsigned size, uint64_t *ret);
 
+bool rh_interp_read_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret);
+bool rh_interp_write_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value);
+
 /** rh_interp_read - value of operand @n, of @size bytes (a register, memory, an immediate) */
-bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret);
+static inline bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
+{
+    if (insn->operand[n] == RH_REG && !insn->is_high_reg) {
+        *ret = rh_get_gpr(cpu, insn->reg, size);
+        return true;
+    }
+    return rh_interp_read_any(cpu, insn, n, size, ret);
+}
+
 /** rh_interp_write - into operand @n: a register, or memory that is only written */
-bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value);
+static inline bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
+{
+    if (insn->operand[n] == RH_REG && !insn->is_high_reg) {
+        rh_set_gpr(cpu, insn->reg, size, value);
+        return true;
+    }
+    return rh_interp_write_any(cpu, insn, n, size, value);
+}
 
 /** rh_interp_update - replace @size bytes at the linear address @at, which is checked for writing, by what @compute
  * makes of them; atomic with @is_locked. *@ret_old: what was there. */
