@@ -55,6 +55,13 @@ typedef struct RhTlbEntry {
 } RhTlbEntry;
 enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
+/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
+typedef struct RhDecoded {
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
+    RhInsn insn;
+} RhDecoded;
+enum { RH_DECODED_ENTRIES = 1024 };
+
 /** RhFault - the exception that the current instruction raised */
 typedef struct RhFault {
     uint8_t vector;
@@ -92,13 +99,6 @@ typedef struct RhTcgVector {
     uint8_t ymm_high[16][16];
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
-
-/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
-typedef struct RhDecoded {
-    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
-    RhInsn insn;
-} RhDecoded;
-enum { RH_DECODED_ENTRIES = 1024 };
 
 typedef struct RhTcgCpu RhTcgCpu;
 struct RhTcgCpu {
@@ -307,7 +307,8 @@ bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn);
 
 /**
  * rh_tcg_step - decode and execute one instruction at cpu->rip. False: cpu->fault tells of an exception that the caller delivers;
- * cpu->rip is still that of the instruction. True: done, cpu->rip is that of the next.
+ * cpu->rip is still that of the instruction, or with fault.is_trap (a single step) of the next. True: done, cpu->rip is that of
+ * the next; of a string instruction, perhaps its own: it leaves now and then, so that interrupts are taken.
  */
 bool rh_tcg_step(RhTcgCpu *cpu);
 /** rh_tcg_execute - the same for an instruction already decoded */

@@ -325,8 +325,8 @@ static const RhInsn *find_instruction(RhTcgCpu *cpu)
 
 /* ---- dispatch ---- */
 
-/* What TF, RF and an interrupt shadow want after an instruction that succeeded. */
-static void settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rflags, unsigned old_shadow, uint64_t old_rip)
+/* What RF, an interrupt shadow and TF want after an instruction that succeeded; false: the trap of a single step. */
+static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rflags, unsigned old_shadow, uint64_t old_rip)
 {
     bool is_done = !row->repeats || cpu->rip != old_rip;
 
@@ -334,9 +334,11 @@ static void settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     if ((old_rflags & RH_RFLAGS_RF) && !row->loads_rf && is_done) {
         cpu->rflags &= ~(uint64_t)RH_RFLAGS_RF;
     }
-    if ((old_rflags & RH_RFLAGS_TF) && !(row->ends_step && !(cpu->rflags & RH_RFLAGS_TF)) && !(cpu->shadow & 1)) {
-        cpu->is_single_step_pending = true;
+    if (!(old_rflags & RH_RFLAGS_TF) || (row->ends_step && !(cpu->rflags & RH_RFLAGS_TF)) || (cpu->shadow & 1)) {
+        return true;
     }
+    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = RH_DR6_BS };
+    return false;
 }
 
 /* LAHF and SAHF are a feature in 64-bit code alone. */
@@ -367,11 +369,7 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
         cpu->rip = rh_next_rip(cpu, insn);
     }
     if (G_UNLIKELY((old_rflags & (RH_RFLAGS_TF | RH_RFLAGS_RF)) || old_shadow)) {
-        settle_step(cpu, row, old_rflags, old_shadow, old_rip);
-    }
-    /* A load of SS holds traps off, too: those of data breakpoints stay pending, SDM vol. 3 §6.8.3. */
-    if (G_UNLIKELY(cpu->is_single_step_pending || cpu->pending_dr6) && !(cpu->shadow & 1)) {
-        return rh_tcg_check_traps(cpu);
+        return settle_step(cpu, row, old_rflags, old_shadow, old_rip);
     }
     return true;
 }
