@@ -203,7 +203,7 @@ static const Case cases[] = {
     { "ret 8", CODE("\xc2\x08\x00"), L, .memory = { M(8, RIG_STACK, 0x4321) }, .after = { R(RSP, RIG_STACK + 16) }, .rip = 0x4321 },
     { "ret to nowhere", CODE("\xc3"), L, .memory = { M(8, RIG_STACK, UINT64_C(1) << 62) }, FAULT(GP) },
     { "jmp to nowhere", CODE("\xff\xe3"), L, .before = { R(RBX, UINT64_C(1) << 47) }, FAULT(GP) },
-    { "call to nowhere pushes nothing", CODE("\xff\xd3"), L, .before = { R(RBX, UINT64_C(1) << 47) }, FAULT(GP) },
+    { "call to nowhere leaves RSP", CODE("\xff\xd3"), L, .before = { R(RBX, UINT64_C(1) << 47) }, FAULT(GP) },
     { "16-bit jumps wrap", CODE("\xe9\x00\x81"), REAL, .rip = 0x103 },
     { "32-bit ones leave the segment", CODE("\x66\xe9\x00\x80\x00\x00"), REAL, FAULT(GP) },
     { "bound", CODE("\x62\x03"), P, .before = { R(RAX, 5), R(RBX, DATA) }, .memory = { M(4, DATA, 1), M(4, DATA + 4, 5) } },

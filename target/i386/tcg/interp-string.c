@@ -47,6 +47,7 @@ static bool ends_by_comparison(const RhTcgCpu *cpu, const RhInsn *insn)
 bool rh_interp_repeat(RhTcgCpu *cpu, const RhInsn *insn, RhStringRun *run)
 {
     uint64_t count = rh_get_gpr(cpu, RH_RCX, insn->addr_size);
+    uint64_t old_rflags = cpu->rflags;
     uint64_t spent = 0;
     uint64_t done;
 
@@ -58,6 +59,7 @@ bool rh_interp_repeat(RhTcgCpu *cpu, const RhInsn *insn, RhStringRun *run)
     }
     while (count) {
         if (!run(cpu, insn, cpu->rflags & RH_RFLAGS_TF ? 1 : count, &done)) {
+            cpu->rflags = old_rflags;   /* SDM vol. 2, REP: flags are restored, registers are not */
             return false;
         }
         count -= done;

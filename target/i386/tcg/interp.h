@@ -188,14 +188,10 @@ bool rh_interp_string_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, Rh
 /** rh_interp_advance - move RSI or RDI (@nr) by so many elements, in the direction of DF */
 void rh_interp_advance(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, uint64_t elements);
 
-/* ---- conditions and jumps ---- */
+/* ---- conditions ---- */
 
 /** rh_interp_condition - whether condition @cond (as Jcc's opcode numbers them) holds */
 bool rh_interp_condition(uint64_t rflags, unsigned cond);
-/** rh_interp_check_target - *@ret = @rip truncated to @size; #GP(0) unless it is canonical or within CS's limit */
-bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t *ret);
-
-/* ---- operations, by width ---- */
 
 /* Bits of control registers that instructions look at, SDM vol. 3 §2.5 */
 #define RH_CR0_AM       0x00040000u
