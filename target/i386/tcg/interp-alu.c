@@ -35,10 +35,9 @@ bool rh_interp_compute(RhTcgCpu *cpu, const RhInsn *insn)
     uint32_t flags = rh_flags_to_ax(cpu->rflags);
     uint64_t value[3] = { 0 };
 
-    for (unsigned i = 1; i < insn->nr_operands; i++) {
-        if (!rh_interp_read(cpu, insn, i, insn->size, &value[i])) {
-            return false;
-        }
+    if ((insn->nr_operands > 1 && !rh_interp_read(cpu, insn, 1, insn->size, &value[1])) ||
+        (insn->nr_operands > 2 && !rh_interp_read(cpu, insn, 2, insn->size, &value[2]))) {
+        return false;
     }
     if (insn->operand[0] == RH_RM && insn->has_mem) {
         uint64_t at;
@@ -380,8 +379,8 @@ static bool adjust_unpacked(RhTcgCpu *cpu, int sign)
     if (is_adjust) {
         rh_set_gpr(cpu, RH_RAX, 2, cpu->gpr[RH_RAX] + (uint64_t)(int64_t)(sign * 0x106));
     }
-    set_decimal_flags(cpu, is_adjust, is_adjust);
     rh_set_gpr(cpu, RH_RAX, 1, cpu->gpr[RH_RAX] & 15);
+    set_decimal_flags(cpu, is_adjust, is_adjust);
     return true;
 }
 

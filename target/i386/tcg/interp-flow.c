@@ -23,19 +23,15 @@ bool rh_interp_condition(uint64_t rflags, unsigned cond)
     return holds != (cond & 1);
 }
 
-bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t *ret)
+/* To @rip truncated to @size; #GP(0) unless it is canonical, or within CS's limit. */
+static bool jump(RhTcgCpu *cpu, uint64_t rip, unsigned size)
 {
     rip = rh_truncate(rip, size);
     if (cpu->is_64 ? !rh_interp_is_canonical(cpu, rip) : rip > cpu->seg[RH_CS].limit) {
         return rh_tcg_gp0(cpu);
     }
-    *ret = rip;
+    cpu->rip = rip;
     return true;
-}
-
-static bool jump(RhTcgCpu *cpu, uint64_t rip, unsigned size)
-{
-    return rh_interp_check_target(cpu, rip, size, &cpu->rip);
 }
 
 static bool jump_relative_if(RhTcgCpu *cpu, const RhInsn *insn, bool is_taken)
@@ -78,15 +74,18 @@ bool rh_interp_jmp(RhTcgCpu *cpu, const RhInsn *insn)
     return jump_relative_if(cpu, insn, true);
 }
 
+/* A bad target is found after the return address is written, as CPUs do; RSP then still is the old one. */
 static bool call(RhTcgCpu *cpu, const RhInsn *insn, uint64_t target)
 {
-    uint64_t rip = 0;
+    uint64_t old_sp = cpu->gpr[RH_RSP];
 
-    if (!rh_interp_check_target(cpu, target, insn->size, &rip) ||
-        !rh_interp_push(cpu, insn->size, rh_next_rip(cpu, insn))) {
+    if (!rh_interp_push(cpu, insn->size, rh_next_rip(cpu, insn))) {
         return false;
     }
-    cpu->rip = rip;
+    if (!jump(cpu, target, insn->size)) {
+        cpu->gpr[RH_RSP] = old_sp;
+        return false;
+    }
     return true;
 }
 
@@ -142,6 +141,7 @@ bool rh_interp_jmp_far(RhTcgCpu *cpu, const RhInsn *insn)
     uint16_t selector;
     uint64_t offset;
 
+    cpu->next_rip = rh_next_rip(cpu, insn);     /* for a task switch */
     return far_target(cpu, insn, &selector, &offset) && rh_tcg_far_jump(cpu, selector, offset, insn->size);
 }
 
@@ -161,6 +161,7 @@ bool rh_interp_retf(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_interp_iret(RhTcgCpu *cpu, const RhInsn *insn)
 {
+    cpu->next_rip = rh_next_rip(cpu, insn);     /* for a task switch */
     return rh_tcg_iret(cpu, insn->size);
 }
 

@@ -89,19 +89,13 @@ bool rh_interp_cwd(RhTcgCpu *cpu, const RhInsn *insn)
     return true;
 }
 
-/** segment of an implicit operand: DS, unless a prefix says otherwise */
-static unsigned data_segment(const RhInsn *insn)
-{
-    return insn->segment == RH_NO_REG ? RH_DS : insn->segment;
-}
-
 bool rh_interp_xlat(RhTcgCpu *cpu, const RhInsn *insn)
 {
     uint64_t offset = rh_truncate(cpu->gpr[RH_RBX] + (uint8_t)cpu->gpr[RH_RAX], insn->addr_size);
     uint64_t value;
     uint64_t at;
 
-    if (!rh_interp_linear(cpu, data_segment(insn), offset, 1, RH_ACCESS_READ, &at) ||
+    if (!rh_interp_linear(cpu, insn->segment, offset, 1, RH_ACCESS_READ, &at) ||
         !rh_interp_load(cpu, at, 1, &value)) {
         return false;
     }

@@ -5,6 +5,8 @@
 
 #include <pthread.h>
 
+#include "target/i386/tcg/mmu-inline.h"
+
 /* ---- addresses ---- */
 
 uint64_t rh_interp_offset(const RhTcgCpu *cpu, const RhInsn *insn)
@@ -46,7 +48,8 @@ bool rh_interp_linear(RhTcgCpu *cpu, unsigned seg, uint64_t offset, unsigned len
         at += seg >= RH_FS ? cpu->segment_base[seg] : 0;
         is_checked = is_surely_canonical(at, len);
     } else {
-        is_checked = cpu->is_flat && seg < RH_FS && offset + len <= UINT64_C(1) << 32;
+        is_checked = cpu->is_flat && seg < RH_FS && (seg != RH_CS || access != RH_ACCESS_WRITE) &&
+                     offset + len <= UINT64_C(1) << 32;
     }
     if (!is_checked && !rh_tcg_linear(cpu, seg, offset, len, access, &at)) {
         return false;
@@ -65,32 +68,7 @@ bool rh_interp_stack(RhTcgCpu *cpu, uint64_t sp, unsigned len, RhAccess access, 
     return rh_interp_linear(cpu, RH_SS, sp, len, access, ret);
 }
 
-/* ---- guest memory that the host can reach ---- */
-
-/* One access of that size, at any alignment, that the compiler neither splits nor repeats. */
-typedef volatile uint16_t __attribute__((aligned(1), may_alias)) Loose16;
-typedef volatile uint32_t __attribute__((aligned(1), may_alias)) Loose32;
-typedef volatile uint64_t __attribute__((aligned(1), may_alias)) Loose64;
-
-static inline uint64_t host_load(const void *host, unsigned size)
-{
-    switch (size) {
-    case 1:  return *(const volatile uint8_t *)host;
-    case 2:  return *(const Loose16 *)host;
-    case 4:  return *(const Loose32 *)host;
-    default: return *(const Loose64 *)host;
-    }
-}
-
-static inline void host_store(void *host, unsigned size, uint64_t value)
-{
-    switch (size) {
-    case 1:  *(volatile uint8_t *)host = (uint8_t)value; break;
-    case 2:  *(Loose16 *)host = (uint16_t)value; break;
-    case 4:  *(Loose32 *)host = (uint32_t)value; break;
-    default: *(Loose64 *)host = value; break;
-    }
-}
+/* ---- guest memory ---- */
 
 #define EXCHANGE(T, modifier)                                                                           \
     __asm__ volatile("lock cmpxchg %" modifier "[v], %[m]"                                              \
@@ -110,40 +88,19 @@ static bool host_exchange(void *host, unsigned size, uint64_t expected, uint64_t
     return rh_truncate(was, size) == expected;
 }
 
-/* Host address of an access that hits the TLB, or NULL. */
-static inline void *tlb_hit(RhTcgCpu *cpu, uint64_t at, unsigned size, bool is_write)
-{
-    const RhTlbEntry *entry = &cpu->tlb[cpu->tlb_mode][rh_tlb_index(at)];
-    uint64_t offset = at + (is_write ? entry->minus_write : entry->minus_read);
-
-    return offset <= RH_PAGE_SIZE - size ? entry->host + offset : NULL;
-}
-
 bool rh_interp_load(RhTcgCpu *cpu, uint64_t at, unsigned size, uint64_t *ret)
 {
-    const void *host = tlb_hit(cpu, at, size, false);
-
-    if (G_UNLIKELY(!host)) {
-        return rh_tcg_load(cpu, cpu->tlb_mode, at, size, ret);
-    }
-    *ret = host_load(host, size);
-    return true;
+    return rh_tcg_load_inline(cpu, cpu->tlb_mode, at, size, ret);
 }
 
 bool rh_interp_store(RhTcgCpu *cpu, uint64_t at, unsigned size, uint64_t value)
 {
-    void *host = tlb_hit(cpu, at, size, true);
-
-    if (G_UNLIKELY(!host)) {
-        return rh_tcg_store(cpu, cpu->tlb_mode, at, size, value);
-    }
-    host_store(host, size, value);
-    return true;
+    return rh_tcg_store_inline(cpu, cpu->tlb_mode, at, size, value);
 }
 
 bool rh_interp_host(RhTcgCpu *cpu, uint64_t at, unsigned len, RhAccess access, void **ret)
 {
-    *ret = tlb_hit(cpu, at, len, access == RH_ACCESS_WRITE);
+    *ret = rh_tlb_hit(cpu, cpu->tlb_mode, at, len, access == RH_ACCESS_WRITE);
     return G_LIKELY(*ret) || rh_tcg_host(cpu, cpu->tlb_mode, at, len, access, ret);
 }
 
@@ -161,7 +118,8 @@ bool rh_interp_load_operand(RhTcgCpu *cpu, const RhInsn *insn, unsigned skip, un
 /*
  * A locked access that lies in two pages, or in a device, has no host address to lock. Such accesses exclude each
  * other, machine-wide, by this mutex; they do not exclude ordinary ones, which on a real machine the bus lock does.
- * Nobody is known to rely on that: split locks are slow everywhere and refused by many kernels.
+ * Nobody is known to rely on that: split locks are slow everywhere and refused by many kernels. vCPU threads alone take
+ * it, before any other lock.
  */
 static pthread_mutex_t split_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -179,7 +137,7 @@ void rh_interp_end_split(void)
 static uint64_t update_locked(void *host, unsigned size, RhCompute *compute, uint64_t b, uint64_t c, uint32_t *flags)
 {
     for (;;) {
-        uint64_t old = host_load(host, size);
+        uint64_t old = rh_host_load(host, size);
         uint32_t ax = *flags;
 
         if (host_exchange(host, size, old, compute(old, b, c, &ax))) {
@@ -203,8 +161,8 @@ bool rh_interp_update(RhTcgCpu *cpu, uint64_t at, unsigned size, bool is_locked,
         return true;
     }
     if (host) {
-        *ret_old = host_load(host, size);
-        host_store(host, size, compute(*ret_old, b, c, flags));
+        *ret_old = rh_host_load(host, size);
+        rh_host_store(host, size, compute(*ret_old, b, c, flags));
         return true;
     }
     if (is_locked) {
@@ -234,7 +192,7 @@ static inline void set_register(RhTcgCpu *cpu, unsigned nr, unsigned size, bool 
     }
 }
 
-bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
+bool rh_interp_read_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
 {
     uint64_t at;
 
@@ -271,7 +229,7 @@ bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size
     }
 }
 
-bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
+bool rh_interp_write_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
 {
     uint64_t at;
 

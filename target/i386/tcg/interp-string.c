@@ -24,11 +24,16 @@ void rh_interp_advance(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, uint64_t 
     rh_set_gpr(cpu, nr, insn->addr_size, is_down(cpu) ? cpu->gpr[nr] - bytes : cpu->gpr[nr] + bytes);
 }
 
+static unsigned segment_of(const RhInsn *insn, unsigned nr)
+{
+    return nr == RH_RDI ? RH_ES : insn->segment;
+}
+
 bool rh_interp_string_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, RhAccess access, uint64_t *ret)
 {
-    unsigned segment = nr == RH_RDI ? RH_ES : insn->segment == RH_NO_REG ? RH_DS : insn->segment;
+    uint64_t offset = rh_get_gpr(cpu, nr, insn->addr_size);
 
-    return rh_interp_linear(cpu, segment, rh_get_gpr(cpu, nr, insn->addr_size), insn->size, access, ret);
+    return rh_interp_linear(cpu, segment_of(insn, nr), offset, insn->size, access, ret);
 }
 
 /* Whether the comparison just made ends the repetition: REPE (F3) wants ZF, REPNE (F2) wants it not. */
@@ -42,6 +47,7 @@ static bool ends_by_comparison(const RhTcgCpu *cpu, const RhInsn *insn)
 bool rh_interp_repeat(RhTcgCpu *cpu, const RhInsn *insn, RhStringRun *run)
 {
     uint64_t count = rh_get_gpr(cpu, RH_RCX, insn->addr_size);
+    uint64_t old_rflags = cpu->rflags;
     uint64_t spent = 0;
     uint64_t done;
 
@@ -53,6 +59,7 @@ bool rh_interp_repeat(RhTcgCpu *cpu, const RhInsn *insn, RhStringRun *run)
     }
     while (count) {
         if (!run(cpu, insn, cpu->rflags & RH_RFLAGS_TF ? 1 : count, &done)) {
+            cpu->rflags = old_rflags;   /* SDM vol. 2, REP: flags are restored, registers are not */
             return false;
         }
         count -= done;
@@ -201,13 +208,12 @@ static bool find_side(RhTcgCpu *cpu, const RhInsn *insn, Side *side, uint64_t *n
 /* Whether segmentation allows the last of @nr elements as it does the first; and so all between. */
 static bool is_last_allowed(RhTcgCpu *cpu, const RhInsn *insn, const Side *side, uint64_t nr)
 {
-    unsigned segment = side->reg == RH_RDI ? RH_ES : insn->segment == RH_NO_REG ? RH_DS : insn->segment;
     uint64_t bytes = (nr - 1) * insn->size;
     uint64_t offset = rh_get_gpr(cpu, side->reg, insn->addr_size);
     uint64_t at;
 
     offset = is_down(cpu) ? offset - bytes : offset + bytes;
-    return rh_interp_linear(cpu, segment, offset, insn->size, side->access, &at);
+    return rh_interp_linear(cpu, segment_of(insn, side->reg), offset, insn->size, side->access, &at);
 }
 
 /* Host memory of @nr elements, all in one page, if it has any; false: a fault, which is the first element's, too. */

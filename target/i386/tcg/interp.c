@@ -326,7 +326,7 @@ static const RhInsn *find_instruction(RhTcgCpu *cpu)
 
 /* ---- dispatch ---- */
 
-/* What TF, RF and an interrupt shadow want after an instruction that succeeded. */
+/* What RF, an interrupt shadow and TF want after an instruction that succeeded; false: the trap of a single step. */
 static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rflags, unsigned old_shadow, uint64_t old_rip)
 {
     bool is_done = !row->repeats || cpu->rip != old_rip;
@@ -338,10 +338,15 @@ static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     if (!(old_rflags & RH_RFLAGS_TF) || (row->ends_step && !(cpu->rflags & RH_RFLAGS_TF)) || (cpu->shadow & 1)) {
         return true;
     }
-    rh_tcg_raise_plain(cpu, RH_EXC_DB);
-    cpu->fault.is_trap = true;
-    cpu->fault.dr6 = RH_DR6_BS;
+    cpu->fault = (RhFault){ .vector = RH_EXC_DB, .is_trap = true, .dr6 = RH_DR6_BS };
     return false;
+}
+
+/* LAHF and SAHF are a feature in 64-bit code alone. */
+static bool is_missing(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    return insn->feature != RH_FEAT_BASE && !rh_tcg_has(cpu, insn->feature) &&
+           (insn->feature != RH_FEAT_LM || cpu->is_64);
 }
 
 bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
@@ -351,7 +356,7 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
     uint64_t old_rip = cpu->rip;
     unsigned old_shadow = cpu->shadow;
 
-    if (insn->feature != RH_FEAT_BASE && !rh_tcg_has(cpu, insn->feature)) {
+    if (is_missing(cpu, insn)) {
         return rh_tcg_ud(cpu);
     }
     if ((insn->traits & RH_INSN_PRIVILEGED) && cpu->cpl) {
@@ -374,10 +379,14 @@ bool rh_tcg_step(RhTcgCpu *cpu)
 {
     const RhInsn *insn;
 
-    if (G_UNLIKELY(cpu->dr7 & 0xff) && !(cpu->rflags & RH_RFLAGS_RF) &&
+    if (G_UNLIKELY(cpu->has_code_breakpoints) &&
         !rh_tcg_check_code_breakpoint(cpu, code_address(cpu, cpu->rip))) {
         return false;
     }
     insn = find_instruction(cpu);
-    return insn && rh_tcg_execute(cpu, insn);
+    if (!insn) {
+        cpu->shadow = 0;
+        return false;
+    }
+    return rh_tcg_execute(cpu, insn);
 }

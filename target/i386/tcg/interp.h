@@ -126,10 +126,28 @@ bool rh_interp_host(RhTcgCpu *cpu, uint64_t at, unsigned len, RhAccess access, v
 /** rh_interp_load_operand - @size bytes of the memory operand, @skip bytes behind its address */
 bool rh_interp_load_operand(RhTcgCpu *cpu, const RhInsn *insn, unsigned skip, unsigned size, uint64_t *ret);
 
+bool rh_interp_read_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret);
+bool rh_interp_write_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value);
+
 /** rh_interp_read - value of operand @n, of @size bytes (a register, memory, an immediate) */
-bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret);
+static inline bool rh_interp_read(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t *ret)
+{
+    if (insn->operand[n] == RH_REG && !insn->is_high_reg) {
+        *ret = rh_get_gpr(cpu, insn->reg, size);
+        return true;
+    }
+    return rh_interp_read_any(cpu, insn, n, size, ret);
+}
+
 /** rh_interp_write - into operand @n: a register, or memory that is only written */
-bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value);
+static inline bool rh_interp_write(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned size, uint64_t value)
+{
+    if (insn->operand[n] == RH_REG && !insn->is_high_reg) {
+        rh_set_gpr(cpu, insn->reg, size, value);
+        return true;
+    }
+    return rh_interp_write_any(cpu, insn, n, size, value);
+}
 
 /** rh_interp_update - replace @size bytes at the linear address @at, which is checked for writing, by what @compute
  * makes of them; atomic with @is_locked. *@ret_old: what was there. */
@@ -170,16 +188,12 @@ bool rh_interp_string_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, Rh
 /** rh_interp_advance - move RSI or RDI (@nr) by so many elements, in the direction of DF */
 void rh_interp_advance(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, uint64_t elements);
 
-/* ---- conditions and jumps ---- */
+/* ---- conditions ---- */
 
 /** rh_interp_condition - whether condition @cond (as Jcc's opcode numbers them) holds */
 bool rh_interp_condition(uint64_t rflags, unsigned cond);
-/** rh_interp_check_target - *@ret = @rip truncated to @size; #GP(0) unless it is canonical or within CS's limit */
-bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t *ret);
 
-/* ---- operations, by width ---- */
-
-/* Bits of control registers that instructions look at, SDM vol. 3 §2.5; and of DR6 */
+/* Bits of control registers that instructions look at, SDM vol. 3 §2.5 */
 #define RH_CR0_AM       0x00040000u
 #define RH_CR4_VME      0x00000001u
 #define RH_CR4_PVI      0x00000002u
@@ -189,7 +203,6 @@ bool rh_interp_check_target(RhTcgCpu *cpu, uint64_t rip, unsigned size, uint64_t
 #define RH_CR4_FSGSBASE 0x00010000u
 #define RH_CR4_PCIDE    0x00020000u
 #define RH_CR4_OSXSAVE  0x00040000u
-#define RH_DR6_BS       0x00004000u
 
 extern RhWidths rh_alu_add, rh_alu_or, rh_alu_adc, rh_alu_sbb, rh_alu_and, rh_alu_sub, rh_alu_xor, rh_alu_not, rh_alu_neg,
     rh_alu_inc, rh_alu_dec, rh_alu_imul, rh_alu_adcx, rh_alu_adox, rh_alu_move, rh_alu_bswap;

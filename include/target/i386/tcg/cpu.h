@@ -66,6 +66,13 @@ typedef struct RhTlbEntry {
 } RhTlbEntry;
 enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
+/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
+typedef struct RhDecoded {
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
+    RhInsn insn;
+} RhDecoded;
+enum { RH_DECODED_ENTRIES = 1024 };
+
 /** RhFault - the exception that the current instruction raised */
 typedef struct RhFault {
     uint8_t vector;
@@ -122,6 +129,7 @@ typedef struct RhShootList {
     uint64_t item[RH_SHOOT_MAX];/* address of a page, and the kind in bit 0 */
     uint64_t asked, answered;   /* counts; atomic */
 } RhShootList;
+
 /** RhFetchEntry - one page of code, for fetching: hits as RhTlbEntry does. No page without host memory is in it. */
 typedef struct RhFetchEntry {
     uint64_t minus;
@@ -413,7 +421,8 @@ uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu);
 
 /**
  * rh_tcg_step - decode and execute one instruction at cpu->rip. False: cpu->fault tells of an exception that the caller delivers;
- * cpu->rip is still that of the instruction. True: done, cpu->rip is that of the next.
+ * cpu->rip is still that of the instruction, or with fault.is_trap (a single step) of the next. True: done, cpu->rip is that of
+ * the next; of a string instruction, perhaps its own: it leaves now and then, so that interrupts are taken.
  */
 bool rh_tcg_step(RhTcgCpu *cpu);
 /** rh_tcg_execute - the same for an instruction already decoded */
