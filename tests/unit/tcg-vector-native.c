@@ -177,11 +177,12 @@ static void complain(Check *check, const RhInsn *insn, const char *format, ...)
 static void hide_pointers(const RhInsn *insn, uint8_t *area, uint64_t at)
 {
     unsigned reg = insn->modrm >> 3 & 7;
-    uint8_t *environment = area + (at - (uintptr_t)rig_ram());
+    uint8_t *environment;
 
     if (insn->op != RH_OP_X87 || !insn->has_mem || reg != 6 || (insn->opcode != 0xd9 && insn->opcode != 0xdd)) {
         return;
     }
+    environment = area + (at - (uintptr_t)rig_ram());
     if (insn->mem_size == 14 || insn->mem_size == 94) {
         memset(environment + 6, 0, 8);
     } else {
