@@ -10,6 +10,7 @@
 
 #include <cpuid.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 #include "target/i386/tcg/codemem.h"
 
@@ -128,7 +129,22 @@ RhTcgVector *rh_stubs_run(RhStubs *stubs, const RhInsn *insn, RhStubCode *code, 
         rh_stub_run_sse(after, before, frame, code);
     }
     frame->rflags &= RH_FLAGS_STATUS;
-    return after;
+    return frame->is_refused ? NULL : after;
+}
+
+/* The runners keep the frame in RBX, which no stub changes; a stub has pushed nothing on top of its return address. */
+bool rh_stubs_rescue(const RhStubs *stubs, void *context)
+{
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const uint64_t *stack = (const uint64_t *)regs[REG_RSP];
+
+    if (!stubs || !rh_codemem_has(stubs->mem, (const void *)regs[REG_RIP])) {
+        return false;
+    }
+    ((RhStubFrame *)regs[REG_RBX])->is_refused = true;
+    regs[REG_RIP] = (greg_t)*stack;
+    regs[REG_RSP] += (greg_t)sizeof(*stack);
+    return true;
 }
 
 uint32_t rh_stubs_mxcsr_mask(const RhStubs *stubs)
