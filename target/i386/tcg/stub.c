@@ -52,13 +52,13 @@ struct RhStubs {
  * the caller's to keep across calls. None of the instructions around the stub reports a pending x87 exception: FXSAVE,
  * FXRSTOR and FNINIT do not wait.
  *
- * XRSTOR and XSAVE of all state would do for every instruction, but those two alone take twice as long as a whole step of a
- * vector instruction does this way. Only instructions with VEX know the upper halves of YMM registers, and the others must not meet any that are
- * in use: many CPUs then take 100 ns to set them aside and get them back.
+ * XRSTOR and XSAVE of all state would do for every instruction, but those two alone take twice as long as a whole
+ * step of a vector instruction does this way. Only instructions with VEX know the upper halves of YMM registers, and
+ * the others must not meet any that are in use: many CPUs then take 100 ns to set them aside and get them back.
  */
 #define RUNNER(name, enter, leave)                                                                             \
     __asm__(".text\n"                                                                                          \
-            ".type " name ", @function\n" name ":\n"                                                           \
+            ".globl " name "\n.hidden " name "\n.type " name ", @function\n" name ":\n"                         \
             "    pushq %rbx\n    pushq %rbp\n    pushq %rcx\n    subq $16, %rsp\n"                             \
             "    stmxcsr (%rsp)\n    fnstcw 4(%rsp)\n"                                                         \
             "    movq %rdi, %rbp\n    movq %rdx, %rbx\n"                                                       \
