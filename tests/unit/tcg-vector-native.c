@@ -177,11 +177,12 @@ static void complain(Check *check, const RhInsn *insn, const char *format, ...)
 static void hide_pointers(const RhInsn *insn, uint8_t *area, uint64_t at)
 {
     unsigned reg = insn->modrm >> 3 & 7;
-    uint8_t *environment = area + (at - (uintptr_t)rig_ram());
+    uint8_t *environment;
 
     if (insn->op != RH_OP_X87 || !insn->has_mem || reg != 6 || (insn->opcode != 0xd9 && insn->opcode != 0xdd)) {
         return;
     }
+    environment = area + (at - (uintptr_t)rig_ram());
     if (insn->mem_size == 14 || insn->mem_size == 94) {
         memset(environment + 6, 0, 8);
     } else {
@@ -316,6 +317,9 @@ static void check_encoding(Check *check, const uint8_t *bytes, unsigned nr, unsi
         insn.segment == RH_FS || insn.segment == RH_GS) {
         return;
     }
+    if (insn.has_mem && (insn.disp < -256 || insn.disp > 256)) {
+        return;
+    }
     if ((insn.traits & RH_INSN_VSIB) &&
         (insn.reg == insn.vvvv || insn.reg == insn.index || insn.vvvv == insn.index)) {
         return;
@@ -411,6 +415,35 @@ static void check_all_vector(Check *check)
     }
 }
 
+/* Prefixes that mean nothing, or contradict each other, and displacements. */
+static void check_prefixes(Check *check)
+{
+    static const uint8_t prefixes[] = { 0x66, 0xf2, 0xf3, 0x67, 0x2e, 0x36, 0x3e, 0x26 };
+    static const uint8_t starts[][2] = { { 0x0f, 0 }, { 0x0f, 0x38 }, { 0x0f, 0x3a }, { 0xd8, 1 }, { 0xc5, 1 }, { 0xc4, 1 } };
+
+    for (unsigned i = 0; i < 400000; i++) {
+        const uint8_t *start = starts[g_rand_int(check->rand) % RH_COUNT(starts)];
+        uint8_t bytes[RH_INSN_MAX];
+        unsigned nr = 0;
+
+        fill64(check->rand, bytes + 7, 8);
+        for (unsigned n = g_rand_int(check->rand) % 4; n > 0; n--) {
+            bytes[nr++] = prefixes[g_rand_int(check->rand) % RH_COUNT(prefixes)];
+        }
+        if (g_rand_int(check->rand) % 3 == 0) {
+            bytes[nr++] = (uint8_t)(0x40 | (g_rand_int(check->rand) & 0xf));
+        }
+        bytes[nr++] = (uint8_t)(start[0] | (start[0] == 0xd8 ? g_rand_int(check->rand) & 7 : 0));
+        if (start[1] > 1) {
+            bytes[nr++] = start[1];
+        }
+        for (unsigned at = nr; at < nr + 5; at++) {
+            bytes[at] = (uint8_t)g_rand_int(check->rand);
+        }
+        check_encoding(check, bytes, RH_INSN_MAX, 1);
+    }
+}
+
 static void check_all_x87(Check *check)
 {
     for (unsigned opcode = 0xd8; opcode <= 0xdf; opcode++) {
@@ -468,6 +501,11 @@ static void test_vector_32(void)
     run_all(true, true, check_all_vector);
 }
 
+static void test_prefixes(void)
+{
+    run_all(false, false, check_prefixes);
+}
+
 static void test_x87(void)
 {
     run_all(false, true, check_all_x87);
@@ -493,6 +531,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/vector/native/vector", test_vector);
     g_test_add_func("/tcg/vector/native/vector-unmasked", test_vector_unmasked);
     g_test_add_func("/tcg/vector/native/vector-32", test_vector_32);
+    g_test_add_func("/tcg/vector/native/prefixes", test_prefixes);
     g_test_add_func("/tcg/vector/native/x87", test_x87);
     g_test_add_func("/tcg/vector/native/x87-unmasked", test_x87_unmasked);
     g_test_add_func("/tcg/vector/native/x87-32", test_x87_32);

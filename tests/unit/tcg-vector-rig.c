@@ -170,7 +170,7 @@ int rig_run(RhTcgCpu *cpu, const uint8_t *bytes, unsigned nr)
 void rig_native_call(RigNative *native, const void *code, uint64_t xcr0);
 
 __asm__(".text\n"
-        ".type rig_native_call, @function\n"
+        ".globl rig_native_call\n.hidden rig_native_call\n.type rig_native_call, @function\n"
         "rig_native_call:\n"
         "    pushq %rbx\n    pushq %rbp\n    pushq %r12\n    pushq %r13\n    pushq %r14\n    pushq %r15\n"
         "    subq $40, %rsp\n"

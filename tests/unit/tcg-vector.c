@@ -6,6 +6,8 @@
 
 #include <signal.h>
 
+#include "target/i386/tcg/stub.h"
+
 #define CODE(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 #define RUN(cpu, ...) rig_run(cpu, (const uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
 
@@ -44,6 +46,43 @@ static void test_stubs_replaced(void)
             }
         }
     }
+}
+
+static const RhStubs *stubs_to_rescue;
+
+static void rescue(int signal_nr, siginfo_t *info, void *context)
+{
+    if (!rh_stubs_rescue(stubs_to_rescue, context)) {
+        signal(SIGILL, SIG_DFL);
+    }
+}
+
+/* An instruction that the decoder takes for one, and the host's CPU does not: UD2 in a vector instruction's clothes. */
+static void test_refused(void)
+{
+    RhInsn ud2 = {
+        .op = RH_OP_VECTOR, .len = 2, .bytes = { 0x0f, 0x0b }, .map = 1, .opcode = 0x0b, .feature = RH_FEAT_SSE,
+    };
+    struct sigaction action = { .sa_sigaction = rescue, .sa_flags = SA_SIGINFO }, old;
+    g_autoptr(RhTcgCpu) cpu = rig_new();
+    RhTcgVector before;
+
+    g_assert_true(rh_tcg_vector_init(cpu, NULL));
+    stubs_to_rescue = cpu->stubs;
+    sigaction(SIGILL, &action, &old);
+    for (unsigned traits = 0; traits < 2; traits++) {
+        ud2.traits = traits ? RH_INSN_USES_MMX : 0;
+        for (unsigned masked = 0; masked < 2; masked++) {
+            cpu->vector.mxcsr = masked ? 0x1f80 : 0x1e80;
+            cpu->vector.xmm[5][0]++;
+            before = cpu->vector;
+            g_assert_false(rh_tcg_vector_step(cpu, &ud2));
+            g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_UD);
+            g_assert_cmpmem(&before, 416, &cpu->vector, 416);
+        }
+    }
+    sigaction(SIGILL, &old, NULL);
+    g_assert_cmpint(RUN(cpu, 0x0f, 0x57, 0xc0), ==, DONE);
 }
 
 /* Our own control registers are back, and no value of the guest's is left on the x87 stack. */
@@ -789,6 +828,7 @@ int main(int argc, char **argv)
         void (*test)(void);
     } tests[] = {
         { "/tcg/vector/stubs-replaced", test_stubs_replaced },
+        { "/tcg/vector/refused", test_refused },
         { "/tcg/vector/host-state-kept", test_host_state_kept },
         { "/tcg/vector/w-outside-64bit", test_w_outside_64bit },
         { "/tcg/vector/allowed", test_allowed },

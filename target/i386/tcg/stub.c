@@ -10,6 +10,7 @@
 
 #include <cpuid.h>
 #include <stdlib.h>
+#include <ucontext.h>
 
 #include "target/i386/tcg/codemem.h"
 
@@ -51,13 +52,13 @@ struct RhStubs {
  * the caller's to keep across calls. None of the instructions around the stub reports a pending x87 exception: FXSAVE,
  * FXRSTOR and FNINIT do not wait.
  *
- * XRSTOR and XSAVE of all state would do for every instruction, but those two alone take twice as long as a whole step of a
- * vector instruction does this way. Only instructions with VEX know the upper halves of YMM registers, and the others must not meet any that are
- * in use: many CPUs then take 100 ns to set them aside and get them back.
+ * XRSTOR and XSAVE of all state would do for every instruction, but those two alone take twice as long as a whole
+ * step of a vector instruction does this way. Only instructions with VEX know the upper halves of YMM registers, and
+ * the others must not meet any that are in use: many CPUs then take 100 ns to set them aside and get them back.
  */
 #define RUNNER(name, enter, leave)                                                                             \
     __asm__(".text\n"                                                                                          \
-            ".type " name ", @function\n" name ":\n"                                                           \
+            ".globl " name "\n.hidden " name "\n.type " name ", @function\n" name ":\n"                         \
             "    pushq %rbx\n    pushq %rbp\n    pushq %rcx\n    subq $16, %rsp\n"                             \
             "    stmxcsr (%rsp)\n    fnstcw 4(%rsp)\n"                                                         \
             "    movq %rdi, %rbp\n    movq %rdx, %rbx\n"                                                       \
@@ -128,7 +129,22 @@ RhTcgVector *rh_stubs_run(RhStubs *stubs, const RhInsn *insn, RhStubCode *code, 
         rh_stub_run_sse(after, before, frame, code);
     }
     frame->rflags &= RH_FLAGS_STATUS;
-    return after;
+    return frame->is_refused ? NULL : after;
+}
+
+/* The runners keep the frame in RBX, which no stub changes; a stub has pushed nothing on top of its return address. */
+bool rh_stubs_rescue(const RhStubs *stubs, void *context)
+{
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    const uint64_t *stack = (const uint64_t *)regs[REG_RSP];
+
+    if (!stubs || !rh_codemem_has(stubs->mem, (const void *)regs[REG_RIP])) {
+        return false;
+    }
+    ((RhStubFrame *)regs[REG_RBX])->is_refused = true;
+    regs[REG_RIP] = (greg_t)*stack;
+    regs[REG_RSP] += (greg_t)sizeof(*stack);
+    return true;
 }
 
 uint32_t rh_stubs_mxcsr_mask(const RhStubs *stubs)

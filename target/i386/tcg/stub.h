@@ -18,6 +18,7 @@ typedef struct RhStubFrame {
     uint8_t memory[128] __attribute__((aligned(64)));   /* the memory operand; FNSAVE has most, 108 bytes */
     uint64_t rax, rcx, rdx;     /* RAX: the general register that the instruction names */
     uint64_t rflags;            /* status flags */
+    bool is_refused;            /* by the host's CPU: rh_stubs_rescue */
 } RhStubFrame;
 
 /** RhStubCode - code of a stub; of void, as ISO C lets no data pointer be called */
@@ -36,10 +37,17 @@ RhStubCode *rh_stubs_get(RhStubs *stubs, const RhInsn *insn, bool is_64);
 
 /**
  * rh_stubs_run - execute @code, the stub of @insn, on the vector state *@before and @frame; returns the vector state afterwards, which is
- * valid until the next call (*@before stays). The caller sees to it that nothing traps: all SIMD exceptions masked in
+ * valid until the next call (*@before stays). NULL: the host's CPU does not know the instruction, #UD. The caller sees to it that nothing traps: all SIMD exceptions masked in
  * MXCSR, no x87 exception pending for an instruction that waits.
  */
 RhTcgVector *rh_stubs_run(RhStubs *stubs, const RhInsn *insn, RhStubCode *code, RhTcgVector *before, RhStubFrame *frame);
+
+/**
+ * rh_stubs_rescue - for handlers of SIGILL: if it came from a stub of @stubs (NULL is fine), make the interrupted context, a
+ * ucontext_t, leave that stub, and return true. The decoder and the feature bits keep such instructions away, but no guest shall
+ * end the process where a host differs from those they were tried on.
+ */
+bool rh_stubs_rescue(const RhStubs *stubs, void *context);
 
 /** rh_stubs_mxcsr_mask - bits of MXCSR that may be set; those of the host */
 uint32_t rh_stubs_mxcsr_mask(const RhStubs *stubs);

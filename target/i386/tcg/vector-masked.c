@@ -191,6 +191,9 @@ static bool maskmovq_step(RhTcgCpu *cpu, const RhInsn *insn)
     const RhTcgVector *mmx = enter_mmx(cpu);
     Ymm value = { 0 }, mask = { 0 };
 
+    if (!mmx) {
+        return rh_tcg_ud(cpu);
+    }
     memcpy(value.byte, mmx->st[insn->reg & 7], MM_BYTES);
     memcpy(mask.byte, mmx->st[insn->rm & 7], MM_BYTES);
     if (!store_selected(cpu, insn, cpu->gpr[RH_RDI], MM_BYTES, 1, &mask, &value)) {

@@ -252,6 +252,9 @@ static bool run_unmasked(RhTcgCpu *cpu, const RhInsn *insn, RhStubCode *code, Rh
     uint32_t raised;
 
     *ret = run_with_mxcsr(cpu, insn, code, frame, unmasked & MXCSR_UE ? masked | MXCSR_FZ : masked);
+    if (!*ret) {
+        return rh_tcg_ud(cpu);
+    }
     raised = (*ret)->mxcsr & MXCSR_FLAGS;
     if ((unmasked & MXCSR_UE) && is_half_store(insn) && has_tiny_half(insn, frame, *ret)) {
         raised |= MXCSR_UE;
@@ -275,7 +278,7 @@ static bool run_vector(RhTcgCpu *cpu, const RhInsn *insn, RhStubCode *code, RhSt
         return run_unmasked(cpu, insn, code, frame, ret);
     }
     *ret = rh_stubs_run(cpu->stubs, insn, code, &cpu->vector, frame);
-    return true;
+    return *ret || rh_tcg_ud(cpu);
 }
 
 static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
@@ -400,6 +403,9 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
         return false;
     }
     after = rh_stubs_run(cpu->stubs, insn, code, &cpu->vector, &frame);
+    if (!after) {
+        return rh_tcg_ud(cpu);
+    }
     if ((insn->traits & RH_INSN_WRITES_MEM) && !store_x87(cpu, insn, at, &frame, after)) {
         return false;
     }
