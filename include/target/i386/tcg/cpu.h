@@ -151,13 +151,6 @@ typedef struct RhTcgRange {
 } RhTcgRange;
 enum { RH_TCG_RANGES = 16 };
 
-/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
-typedef struct RhDecoded {
-    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
-    RhInsn insn;
-} RhDecoded;
-enum { RH_DECODED_ENTRIES = 1024 };
-
 typedef struct RhTcgCpu RhTcgCpu;
 struct RhTcgCpu {
     /* --- what translated code touches --- */
