@@ -254,6 +254,10 @@ static void test_pic(void)
     harness_out(&h, 0x21, 1, 0xff);
     rh_pin_set(pic, NULL, 5, 1);
     g_assert_cmphex(rh_pic_acknowledge(pic), ==, 0x27);     /* masked */
+    rh_device_reset(pic);                                   /* pin 5 stays up: nobody tells of it again */
+    harness_out(&h, 0x4d0, 1, 0x20);
+    init_pic(&h);
+    g_assert_cmphex(rh_pic_acknowledge(pic), ==, 0x25);
     harness_end(&h);
 }
 
@@ -317,6 +321,12 @@ static void test_ioapic(void)
     rh_pin_set(ioapic, NULL, 0, 1);
     g_assert_cmpuint(message.nr, ==, 4);
     g_assert_cmphex(message.data, ==, 0x30);
+    rh_pin_set(ioapic, NULL, 11, 1);
+    rh_device_reset(ioapic);                            /* pin 11 stays up: nobody tells of it again */
+    g_assert_cmphex(ioapic_get(&h, 0x10 + 2 * 11), ==, 0x10000);
+    ioapic_set(&h, 0x10 + 2 * 11, 0x8056);
+    g_assert_cmpuint(message.nr, ==, 5);
+    g_assert_cmphex(message.data, ==, 0xc056);
     harness_end(&h);
 }
 
