@@ -2,6 +2,8 @@
  * A whole board in the test's own process.
  */
 #include "board-rig.h"
+#include "hw/pci/assign.h"
+#include "hw/pci/host.h"
 #include "qapi/command.h"
 #include "softmmu/runstate.h"
 
@@ -136,4 +138,122 @@ json_object *board_execute(Board *board, const char *command, const char *json)
     g_assert_no_error(error);
     json_object_put(args);
     return result;
+}
+
+/* --- everything at once --- */
+
+typedef struct Fill {
+    Board *board;
+    GHashTable *done;           /* types that are there; what back-ends were made for, and their names */
+    unsigned nr;
+} Fill;
+
+static void give_backend(Fill *fill, const RhType *type, json_object *args, const char *prop, const char *command,
+                         const char *format)
+{
+    g_autofree char *key = g_strconcat(type->name, ".", prop, NULL);
+    const char *name = g_hash_table_lookup(fill->done, key);
+
+    if (!rh_type_find_prop(type, prop)) {
+        return;
+    }
+    if (!name) {                /* a type is tried again when its bus was not there yet */
+        char *made = g_strdup_printf("%s%u", prop, g_hash_table_size(fill->done));
+        g_autofree char *json = g_strdup_printf(format, made);
+
+        json_object_put(board_execute(fill->board, command, json));
+        g_hash_table_insert(fill->done, g_steal_pointer(&key), made);
+        name = made;
+    }
+    json_object_object_add(args, prop, json_object_new_string(name));
+}
+
+static bool fill_type(const RhType *type, void *opaque)
+{
+    Fill *fill = opaque;
+    json_object *args;
+
+    if (type->is_abstract || !rh_type_is(type, RH_TYPE_DEVICE) || ((const RhDeviceType *)type)->is_internal ||
+        rh_type_is(type, "cpu") || g_hash_table_contains(fill->done, type->name)) {
+        return true;
+    }
+    args = json_object_new_object();
+    json_object_object_add(args, "driver", json_object_new_string(type->name));
+    json_object_object_add(args, "id", json_object_new_string(type->name));
+    give_backend(fill, type, args, "drive", "blockdev-add",
+                 "{'driver': 'null-co', 'node-name': '%s', 'size': 1048576}");
+    give_backend(fill, type, args, "chardev", "chardev-add", "{'id': '%s', 'backend': {'type': 'null', 'data': {}}}");
+    if (rh_device_add(fill->board->vm, args, NULL)) {
+        g_hash_table_insert(fill->done, g_strdup(type->name), NULL);
+        fill->nr++;
+    }
+    json_object_put(args);
+    return true;
+}
+
+unsigned board_fill(Board *board)
+{
+    Fill fill = { .board = board, .done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free) };
+    unsigned before;
+
+    do {                        /* until no device brings a bus for another */
+        before = fill.nr;
+        rh_type_foreach(fill_type, &fill);
+    } while (fill.nr > before);
+    if (g_hash_table_contains(fill.done, "pcie-root-port")) {
+        board_must_add(board, "{'driver': 'edu', 'id': 'below', 'bus': 'pcie-root-port'}");
+        board_must_add(board, "{'driver': 'pcie-root-port', 'id': 'spare', 'slot': 1}");
+        fill.nr += 2;
+    }
+    g_hash_table_unref(fill.done);
+    return fill.nr;
+}
+
+void board_assign(Board *board)
+{
+    RhPciResources resources = { .io = { 0x1000, 0x10000 }, .mem32 = { 0xc0000000, 0xfc000000 } };
+    RhPciHost *host = rh_pci_host_find(board->vm);
+
+    if (host) {
+        rh_pci_assign(host->bus, &resources);
+    }
+}
+
+static bool collect_device(RhObject *obj, void *opaque)
+{
+    if (rh_object_is(obj, RH_TYPE_DEVICE) && RH_SELF(RhDevice, obj)->is_realized) {
+        g_ptr_array_add(opaque, obj);
+    }
+    return true;
+}
+
+GPtrArray *board_devices(Board *board)
+{
+    GPtrArray *devices = g_ptr_array_new();
+
+    rh_object_foreach(board->vm->root, collect_device, devices);
+    return devices;
+}
+
+void board_regions(RhDevice *dev, GPtrArray *regions)
+{
+    for (const RhType *at = dev->obj.type; at && rh_type_is(at, RH_TYPE_DEVICE); at = rh_type_parent(at)) {
+        const RhDeviceType *type = (const RhDeviceType *)at;
+
+        for (size_t i = 0; i < type->regions.nr; i++) {
+            g_ptr_array_add(regions, (char *)dev + type->regions.rows[i].offset);
+        }
+    }
+}
+
+RhSpace *board_place_of(Board *board, const RhRegion *region, uint64_t *ret_addr)
+{
+    const RhRegion *ports = rh_space_root(board->vm->ports);
+    uint64_t addr = 0;
+
+    for (; region->container; region = region->container) {
+        addr += region->at;
+    }
+    *ret_addr = addr;
+    return region == ports ? board->vm->ports : region == rh_space_root(board->vm->memory) ? board->vm->memory : NULL;
 }

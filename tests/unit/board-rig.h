@@ -24,6 +24,21 @@ void board_end(Board *board);
 /** board_turn - let the main loop do what it has to do */
 void board_turn(Board *board);
 
+/**
+ * board_fill - add one device of each type that -device takes and that finds a place, with back-ends that do nothing, and
+ * on PCI Express an edu below a port ("below") and an empty hot-plug port ("spare"). Ids are the types' names. Call it
+ * before the machine runs; returns how many.
+ */
+unsigned board_fill(Board *board);
+/** board_assign - PCI resources as firmware gives them: all functions decode, and are bus masters */
+void board_assign(Board *board);
+/** board_devices - all realized devices (RhDevice *), in the order of the tree; free with g_ptr_array_unref */
+GPtrArray *board_devices(Board *board);
+/** board_regions - all I/O and memory regions of @dev's tables (RhRegion *), appended to @regions */
+void board_regions(RhDevice *dev, GPtrArray *regions);
+/** board_place_of - where @region is seen now: address and space; NULL when it is not. Aliases are not followed. */
+RhSpace *board_place_of(Board *board, const RhRegion *region, uint64_t *ret_addr);
+
 uint64_t board_in(Board *board, uint64_t port, unsigned size);
 void board_out(Board *board, uint64_t port, uint64_t value, unsigned size);
 uint64_t board_load(Board *board, uint64_t addr, unsigned size);
