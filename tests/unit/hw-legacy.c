@@ -379,6 +379,60 @@ static void test_hpet(void)
     harness_end(&h);
 }
 
+/* A write that comes between a timer's moment and its callback: nothing may be lost, and a period goes on. */
+static void test_hpet_late(void)
+{
+    static const char *const props[] = { "hpet-intcap", "0xff0104", NULL };
+    RhDevice *hpet;
+    Harness h;
+
+    harness_begin(&h);
+    hpet = harness_add(&h, "hpet", "hpet", props);
+    hpet_set(&h, 0x100, 0x004c | 0x2);                  /* level, periodic, value set */
+    hpet_set(&h, 0x108, 10000);
+    hpet_set(&h, 0x10, 1);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 100010);
+    hpet_set(&h, 0x20, 2);                              /* another timer's status */
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    g_assert_cmpuint(hpet_get(&h, 0x108, 8), ==, 20000);
+    hpet_set(&h, 0x20, 1);
+    harness_step(&h, 100000);
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    hpet_set(&h, 0x20, 1);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 100000);
+    harness_round_trip(&h, hpet);                       /* saved while one is due: it comes after the load */
+    harness_step(&h, 1);
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    harness_end(&h);
+}
+
+static void test_pit_late(void)
+{
+    RhDevice *pit;
+    Harness h;
+
+    harness_begin(&h);
+    pit = harness_add(&h, "pit", RH_TYPE_PIT, no_props);
+    g_assert_true(rh_isa_claim_irq(pit, 0, rh_device_find_line(pit, NULL, 0), NULL));
+    harness_out(&h, 0x43, 1, 0x30);                     /* mode 0: high after 1000 ticks */
+    harness_out(&h, 0x40, 1, 1000 & 255);
+    harness_out(&h, 0x40, 1, 1000 >> 8);
+    g_assert_cmpint(h.irq[0], ==, 0);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 1000000);
+    harness_round_trip(&h, pit);
+    g_assert_cmpint(h.irq[0], ==, 0);                   /* the edge is for the loaded machine's controller to see */
+    harness_step(&h, 1);
+    g_assert_cmpint(h.irq[0], ==, 1);
+    harness_out(&h, 0x43, 1, 0x34);                     /* mode 2: a pulse each 1000 ticks */
+    harness_out(&h, 0x40, 1, 1000 & 255);
+    harness_out(&h, 0x40, 1, 1000 >> 8);
+    h.rises[0] = 0;
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 900000);
+    harness_out(&h, 0x43, 1, 0x80);                     /* a latch of another channel */
+    g_assert_cmpuint(h.rises[0], ==, 1);
+    harness_end(&h);
+}
+
 /* --- keyboard controller --- */
 
 static void test_i8042(void)
@@ -487,6 +541,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hw/pic", test_pic);
     g_test_add_func("/hw/ioapic", test_ioapic);
     g_test_add_func("/hw/hpet", test_hpet);
+    g_test_add_func("/hw/hpet/late", test_hpet_late);
+    g_test_add_func("/hw/pit/late", test_pit_late);
     g_test_add_func("/hw/i8042", test_i8042);
     g_test_add_func("/hw/fw_cfg", test_fw_cfg);
     return g_test_run();
