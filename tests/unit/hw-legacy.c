@@ -525,6 +525,12 @@ static void test_fw_cfg(void)
     harness_out(&h, 0x518, 4, GUINT32_TO_BE(0x1000));
     rh_space_read(h.vm->memory, 0x1000, access, 4);
     g_assert_cmphex(access[0], ==, GUINT32_TO_BE(1));
+    access[0] = GUINT32_TO_BE(0x200000 | 8 | 2);            /* 4 GiB of a file of five bytes: RAM ends before */
+    access[1] = GUINT32_TO_BE(UINT32_MAX);
+    rh_space_write(h.vm->memory, 0x1000, access, sizeof(access));
+    harness_out(&h, 0x518, 4, GUINT32_TO_BE(0x1000));
+    rh_space_read(h.vm->memory, 0x2000, access, 8);
+    g_assert_cmpmem(access, 8, "hello\0\0\0", 8);
     harness_round_trip(&h, (RhDevice *)fw);
     harness_end(&h);
 }
