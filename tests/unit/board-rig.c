@@ -244,6 +244,13 @@ void board_regions(RhDevice *dev, GPtrArray *regions)
             g_ptr_array_add(regions, (char *)dev + type->regions.rows[i].offset);
         }
     }
+    for (unsigned i = 0; rh_type_is(dev->obj.type, RH_TYPE_PCI_DEVICE) && i < RH_PCI_NR_BARS; i++) {
+        RhRegion *region = RH_PCI_DEVICE_OF(dev)->bars[i].region;
+
+        if (region && !g_ptr_array_find(regions, region, NULL)) {
+            g_ptr_array_add(regions, region);
+        }
+    }
 }
 
 RhSpace *board_place_of(Board *board, const RhRegion *region, uint64_t *ret_addr)

@@ -34,7 +34,7 @@ unsigned board_fill(Board *board);
 void board_assign(Board *board);
 /** board_devices - all realized devices (RhDevice *), in the order of the tree; free with g_ptr_array_unref */
 GPtrArray *board_devices(Board *board);
-/** board_regions - all I/O and memory regions of @dev's tables (RhRegion *), appended to @regions */
+/** board_regions - the regions of @dev's tables and base address registers (RhRegion *), appended to @regions */
 void board_regions(RhDevice *dev, GPtrArray *regions);
 /** board_place_of - where @region is seen now: address and space; NULL when it is not. Aliases are not followed. */
 RhSpace *board_place_of(Board *board, const RhRegion *region, uint64_t *ret_addr);

@@ -5,6 +5,7 @@
  */
 #include "board-rig.h"
 #include "hw/core/reset.h"
+#include "hw/rtc/mc146818.h"
 #include "softmmu/runstate.h"
 #include "target/i386/cpu.h"
 
@@ -17,10 +18,12 @@ static void make(Board *board, const char *name)
     board_new(board, name, "qtest");
     board->machine->no_defaults = true;
     board->machine->smp.cpus = 2;
+    board->machine->rtc_clock = RH_RTC_VM;
     board_build(board);
     rh_reset_init(board->vm);
     board->vm->run->on_shutdown = QMP_SHUTDOWN_ACTION_PAUSE;
     g_assert_cmpuint(board_fill(board), >, 8);
+    rh_device_remove(rh_device_find(board->vm, "mc146818rtc", NULL));   /* it follows the host's time */
     rh_machine_finish(board->machine, &error);
     g_assert_no_error(error);
     rh_vm_set_set_up(board->vm);
