@@ -213,9 +213,10 @@ static void start_afresh(World *world)
 static void check(World *world)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    uint32_t ecam = board_config_read(&world->board, 0, 0, 0x60, 4);
+    bool has_ecam = board_config_read(&world->board, 0, 0, 0x60, 4) == (RH_Q35_ECAM_BASE | 1) &&
+                    board_config_read(&world->board, 0, 0, 0x64, 4) == 0;
 
-    for (unsigned i = 0; i < world->nr_functions && ecam == (RH_Q35_ECAM_BASE | 1); i++) {
+    for (unsigned i = 0; i < world->nr_functions && has_ecam; i++) {
         const RhPciDevice *dev = world->functions[i];
         uint8_t bus = rh_pci_bus_number(rh_pci_bus(dev));
 
