@@ -76,6 +76,35 @@ static void test_serial_limits(void)
     harness_end(&h);
 }
 
+/* A number is given once, also when somebody asked for it by name, and again when its owner is gone. */
+static void test_serial_numbers(void)
+{
+    static const char *const second[] = { "index", "1", NULL };
+    static const uint16_t lsr[] = { 0x3fd, 0x2fd, 0x3ed, 0x2ed };
+    g_autoptr(GError) err = NULL;
+    RhDevice *named;
+    Harness h;
+
+    harness_begin(&h);
+    named = harness_add(&h, "named", "isa-serial", second);
+    g_assert_cmphex(harness_in(&h, lsr[0], 1), ==, 0xff);
+    for (unsigned i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("any%u", i);
+
+        harness_add(&h, name, "isa-serial", no_props);      /* 0, then 2 and 3 */
+        for (unsigned n = 0; n < RH_COUNT(lsr); n++) {
+            g_assert_cmphex(harness_in(&h, lsr[n], 1), ==, n == 1 || n <= i + (i > 0) ? 0x60 : 0xff);
+        }
+    }
+    g_assert_null(rh_device_create(h.vm, h.vm->machine, "fifth", "isa-serial", &h.isa->parent, NULL, &err));
+    g_assert_nonnull(strstr(err->message, "there are 4 ISA serial ports"));
+    rh_device_remove(named);
+    g_assert_cmphex(harness_in(&h, lsr[1], 1), ==, 0xff);
+    harness_add(&h, "again", "isa-serial", no_props);
+    g_assert_cmphex(harness_in(&h, lsr[1], 1), ==, 0x60);
+    harness_end(&h);
+}
+
 /* --- RTC --- */
 
 static uint8_t cmos(Harness *h, uint8_t at)
@@ -541,6 +570,7 @@ int main(int argc, char **argv)
     rh_thread_init_main();
     g_test_add_func("/hw/serial", test_serial);
     g_test_add_func("/hw/serial/limits", test_serial_limits);
+    g_test_add_func("/hw/serial/numbers", test_serial_numbers);
     g_test_add_func("/hw/rtc/time", test_rtc_time);
     g_test_add_func("/hw/rtc/interrupts", test_rtc_interrupts);
     g_test_add_func("/hw/pit", test_pit);
