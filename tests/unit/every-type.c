@@ -371,6 +371,7 @@ static bool check_tested(const RhType *type, void *opaque)
 {
     if (is_concrete_device(type) && !rh_type_is(type, "cpu") && !mentions(opaque, type->name)) {
         g_test_message("no test of its own: '%s'", type->name);
+        g_test_fail();
     }
     return true;
 }

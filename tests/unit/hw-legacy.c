@@ -564,6 +564,38 @@ static void test_fw_cfg(void)
     harness_end(&h);
 }
 
+/* fw_cfg_mem: the same items behind registers in memory; the selector is big-endian, data come in any width. */
+static void test_fw_cfg_mem(void)
+{
+    enum { AT = 0x10000000, SELECTOR = AT + 8, DMA = AT + 16 };
+    static const char *const narrow[] = { "data_width", "3", NULL };
+    uint32_t access[4] = { GUINT32_TO_BE(8 | 2), GUINT32_TO_BE(4), 0, GUINT32_TO_BE(0x2000) };
+    g_autoptr(GError) err = NULL;
+    uint64_t value;
+    RhDevice *dev;
+    Harness h;
+
+    harness_begin(&h);
+    g_assert_null(rh_device_create(h.vm, h.vm->machine, "bad", RH_TYPE_FW_CFG_MEM, NULL, narrow, &err));
+    g_assert_nonnull(strstr(err->message, "data_width"));
+    dev = harness_add(&h, "fw_cfg", RH_TYPE_FW_CFG_MEM, no_props);
+    rh_region_add(rh_space_root(h.vm->memory), AT, rh_fw_cfg_mem_region((RhFwCfg *)dev));
+    rh_space_load(h.vm->memory, NULL, AT, 4, &value);           /* the signature, selected at reset */
+    g_assert_cmphex(value, ==, 0x554d4551);
+    rh_space_load(h.vm->memory, NULL, AT, 8, &value);           /* past its end */
+    g_assert_cmphex(value, ==, 0);
+    rh_space_store(h.vm->memory, NULL, SELECTOR, 2, 0x0100);
+    rh_space_load(h.vm->memory, NULL, AT, 1, &value);
+    g_assert_cmphex(value, ==, 3);
+    rh_space_write(h.vm->memory, 0x1000, access, sizeof(access));
+    rh_space_store(h.vm->memory, NULL, DMA, 8, GUINT64_TO_BE(UINT64_C(0x1000)));
+    rh_space_load(h.vm->memory, NULL, 0x2000, 4, &value);
+    g_assert_cmphex(value, ==, 0x554d4551);
+    harness_round_trip(&h, dev);
+    rh_region_remove(rh_fw_cfg_mem_region((RhFwCfg *)dev));
+    harness_end(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -581,5 +613,6 @@ int main(int argc, char **argv)
     g_test_add_func("/hw/pit/late", test_pit_late);
     g_test_add_func("/hw/i8042", test_i8042);
     g_test_add_func("/hw/fw_cfg", test_fw_cfg);
+    g_test_add_func("/hw/fw_cfg_mem", test_fw_cfg_mem);
     return g_test_run();
 }

@@ -1,5 +1,5 @@
 /*
- * fw_cfg over ports and DMA: signature, files, ends of items, and requests that a hostile guest would make.
+ * fw_cfg_io, over ports and DMA: signature, files, ends of items, and requests that a hostile guest would make.
  */
 #include <glib.h>
 #include <string.h>

@@ -11,25 +11,31 @@ enum { BDF = qpci_bdf(0, 3, 0), BAR4 = 0xe0000000, RING = 0x100000, DATA = 0x200
 /* The transitional form has the old ids and an I/O register; the modern one neither; plain is transitional on this bus. */
 static void test_forms(void)
 {
-    static const struct { const char *name, *more; uint16_t old_id, type; } devices[] = {
-        { "virtio-blk-pci", ",drive=n0", 0x1001, 2 },
-        { "virtio-serial-pci", "", 0x1003, 3 },
-        { "virtio-rng-pci", "", 0x1005, 4 },
-        { "virtio-balloon-pci", "", 0x1002, 5 },
+    static const struct { const char *name, *more; uint16_t id; bool is_modern; } forms[] = {
+        { "virtio-blk-pci", ",drive=n0", 0x1001, false },
+        { "virtio-blk-pci-transitional", ",drive=n0", 0x1001, false },
+        { "virtio-blk-pci-non-transitional", ",drive=n0", 0x1042, true },
+        { "virtio-serial-pci", "", 0x1003, false },
+        { "virtio-serial-pci-transitional", "", 0x1003, false },
+        { "virtio-serial-pci-non-transitional", "", 0x1043, true },
+        { "virtio-rng-pci", "", 0x1005, false },
+        { "virtio-rng-pci-transitional", "", 0x1005, false },
+        { "virtio-rng-pci-non-transitional", "", 0x1044, true },
+        { "virtio-balloon-pci", "", 0x1002, false },
+        { "virtio-balloon-pci-transitional", "", 0x1002, false },
+        { "virtio-balloon-pci-non-transitional", "", 0x1045, true },
     };
-    static const char *const forms[] = { "", "-transitional", "-non-transitional" };
 
-    for (size_t i = 0; i < G_N_ELEMENTS(devices) * G_N_ELEMENTS(forms); i++) {
-        size_t d = i / G_N_ELEMENTS(forms), form = i % G_N_ELEMENTS(forms);
+    for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
         g_autofree char *args = g_strdup_printf("-M q35 -m 16 -nodefaults -blockdev null-co,node-name=n0,size=1048576 "
-                                                "-device %s%s,addr=3%s", devices[d].name, forms[form], devices[d].more);
+                                                "-device %s,addr=3%s", forms[i].name, forms[i].more);
         Qtest *q = qtest_start(args);
         QvirtioPci pci;
 
         g_assert_cmphex(qpci_readw(q, BDF, 0), ==, 0x1af4);
-        g_assert_cmphex(qpci_readw(q, BDF, 2), ==, form == 2 ? 0x1040 + devices[d].type : devices[d].old_id);
-        g_assert_cmphex(qpci_readb(q, BDF, 8), ==, form == 2);
-        g_assert_cmphex(qpci_readl(q, BDF, 0x10) & 1, ==, form != 2);
+        g_assert_cmphex(qpci_readw(q, BDF, 2), ==, forms[i].id);
+        g_assert_cmphex(qpci_readb(q, BDF, 8), ==, forms[i].is_modern);
+        g_assert_cmphex(qpci_readl(q, BDF, 0x10) & 1, ==, !forms[i].is_modern);
         qvirtio_pci_find(q, BDF, BAR4, &pci);
         qvirtio_pci_accept(q, &pci, QVIRTIO_VERSION_1);
         qtest_quit(q);
