@@ -9,7 +9,7 @@
 #include "softmmu/runstate.h"
 #include "target/i386/cpu.h"
 
-enum { NR_SCRIBBLES = 4000, NR_SEEDS = 10, STEP_NS = 50000, TURN_EVERY = 64 };
+enum { NR_SCRIBBLES = 4000, NR_SEEDS = 5, STEP_NS = 50000, TURN_EVERY = 64 };
 
 static void make(Board *board, const char *name)
 {
