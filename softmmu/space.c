@@ -654,19 +654,18 @@ RhMemResult rh_dma_write(RhSpace *space, RhGpa addr, const void *buf, uint64_t l
 
 RhMemResult rh_dma_fill(RhSpace *space, RhGpa addr, uint8_t byte, uint64_t len)
 {
-    uint8_t chunk[512];
-    RhMemResult first = RH_MEM_OK;
-
-    memset(chunk, byte, sizeof(chunk));
     while (len) {
-        uint64_t step = MIN(len, sizeof(chunk));
-        RhMemResult result = write_run(space, addr, chunk, step, true);
+        RhMapped piece;
 
-        first = first ? first : result;
-        addr += step;
-        len -= step;
+        if (!rh_space_map(space, addr, len, true, &piece)) {
+            return RH_MEM_DECODE;
+        }
+        memset(piece.host, byte, piece.len);
+        addr += piece.len;
+        len -= piece.len;
+        rh_space_unmap(&piece);
     }
-    return first;
+    return RH_MEM_OK;
 }
 
 bool rh_space_map(RhSpace *space, RhGpa addr, uint64_t len, bool for_write, RhMapped *ret)
