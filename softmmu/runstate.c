@@ -175,8 +175,8 @@ void rh_machine_reset(RhVm *vm, QmpShutdownCause cause)
 {
     rh_map_begin(vm);
     rh_notifier_call(&vm->run->reset_devices, NULL);
-    rh_notifier_call(&vm->run->reset, NULL);
     rh_map_end(vm);
+    rh_notifier_call(&vm->run->reset, NULL);    /* a board may open memory here, and write to it */
     if (cause != QMP_SHUTDOWN_CAUSE_NONE && cause != QMP_SHUTDOWN_CAUSE_SUBSYSTEM_RESET) {
         qmp_event_reset(vm->events, is_guest_cause(cause), cause);
     }
