@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Bare-metal guests: reset vector, PVH entry, timers, interrupts, resets."""
 
+import tempfile
+
 import harness
 from harness import GUESTS, Machine, case, need_kvm
 
@@ -47,6 +49,44 @@ def micro_split_irqchip():
 def micro_own_chips():
     """All interrupt chips are ours: local APIC, timer, IPIs, I/O APIC, PIT."""
     micro("micro-own-chips", "-M", "q35,kernel-irqchip=off", "-bios", GUESTS / "micro/micro.rom")
+
+
+def request_phases(machine):
+    for depth in (1, 32):
+        for wait in ("polled", "interrupt"):
+            for kind in ("read", "write"):
+                machine.expect(f"^BLK begin {kind} {depth} {wait}", 20)
+                machine.send("1")
+                machine.expect(f"^BLK end {kind} {depth} {wait}: [0-9]+ in", 30)
+    machine.wait(PASSED)
+
+
+def disk_requests(name, *arguments, device="", node=""):
+    """Random requests: all data comes back as written, polled and by interrupt."""
+    need_kvm()
+    with tempfile.NamedTemporaryFile(prefix="rhea-test-") as image:
+        image.truncate(16 << 20)
+        with Machine("-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", "64", *DEBUG_EXIT, *arguments,
+                     "-blockdev", f"driver=file,node-name=d0,filename={image.name}{node}", "-device",
+                     f"virtio-blk-pci,drive=d0,queue-size=1024,num-queues=1,disable-legacy=on{device}",
+                     "-bios", GUESTS / "micro/blk.rom", name=name) as machine:
+            request_phases(machine)
+
+
+@case
+def disk_main_loop():
+    disk_requests("disk-main-loop")
+
+
+@case
+def disk_iothread():
+    disk_requests("disk-iothread", "-object", "iothread,id=io0", device=",iothread=io0")
+
+
+@case
+def disk_direct_ring():
+    disk_requests("disk-direct-ring", "-object", "iothread,id=io0", device=",iothread=io0",
+                  node=",cache.direct=on,aio=io_uring")
 
 
 @case
