@@ -74,6 +74,7 @@ static AioRing *ring_new(RhLoop *loop)
     ring->submit.fn = ring_submit;
     ring->submit.opaque = ring;
     rh_watch_begin(&ring->watch, loop, rh_event_fd(&ring->event), RH_READABLE, ring_reap, ring);
+    ring->watch.is_urgent = true;
     return ring;
 }
 

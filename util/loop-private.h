@@ -17,6 +17,7 @@ typedef struct LoopPost {
     void *opaque;
     struct LoopPost *next;
     bool is_allocated;      /* by rh_loop_post, to be freed once taken */
+    bool is_urgent;
 } LoopPost;
 
 /* A descriptor with at least one watch. Freed with its last watch. */
@@ -82,7 +83,7 @@ struct RhLoop {
 
 extern const LoopOps rh_loop_epoll;
 
-/** rh_loop_post_node - as rh_loop_post without allocation; @post may be used again once fn was called */
+/** rh_loop_post_node - as rh_loop_post_urgent without allocation; @post may be used again once fn was called */
 void rh_loop_post_node(RhLoop *loop, LoopPost *post);
 /** rh_loop_kick - make a sleeping loop look at its timers and posts again; any thread */
 void rh_loop_kick(RhLoop *loop);

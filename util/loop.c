@@ -12,6 +12,7 @@
 #include "loop-private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
@@ -59,7 +60,7 @@ void rh_loop_kick(RhLoop *loop)
     }
 }
 
-void rh_loop_post_node(RhLoop *loop, LoopPost *post)
+static void enqueue(RhLoop *loop, LoopPost *post)
 {
     bool was_sleeping = false;
 
@@ -75,14 +76,39 @@ void rh_loop_post_node(RhLoop *loop, LoopPost *post)
     }
 }
 
-void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+void rh_loop_post_node(RhLoop *loop, LoopPost *post)
+{
+    post->is_urgent = true;
+    enqueue(loop, post);
+}
+
+static void post_new(RhLoop *loop, void (*fn)(void *opaque), void *opaque, bool is_urgent)
 {
     LoopPost *post = g_new(LoopPost, 1);
 
-    post->fn = fn;
-    post->opaque = opaque;
-    post->is_allocated = true;
-    rh_loop_post_node(loop, post);
+    *post = (LoopPost) { .fn = fn, .opaque = opaque, .is_allocated = true, .is_urgent = is_urgent };
+    enqueue(loop, post);
+}
+
+void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    post_new(loop, fn, opaque, false);
+}
+
+void rh_loop_post_urgent(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    post_new(loop, fn, opaque, true);
+}
+
+static void run_post(LoopPost *post)
+{
+    void (*fn)(void *opaque) = post->fn;
+    void *opaque = post->opaque;
+
+    if (post->is_allocated) {
+        g_free(post);
+    }
+    fn(opaque);
 }
 
 /* Calls posted from now on wait for the next turn, so that they cannot keep the loop from its watches. */
@@ -99,14 +125,9 @@ static bool run_posts(RhLoop *loop)
     }
     while (loop->taken) {       /* a nested turn may have taken the rest */
         LoopPost *post = loop->taken;
-        void (*fn)(void *opaque) = post->fn;
-        void *opaque = post->opaque;
 
         loop->taken = post->next;
-        if (post->is_allocated) {
-            g_free(post);
-        }
-        fn(opaque);
+        run_post(post);
         did = true;
     }
     return did;
@@ -429,6 +450,153 @@ bool rh_loop_turn(RhLoop *loop, bool may_block)
     return did;
 }
 
+/* Turning in the midst of a callback */
+
+/* The first urgent post of a list, unlinked. */
+static LoopPost *unlink_urgent(LoopPost **link)
+{
+    while (*link && !(*link)->is_urgent) {
+        link = &(*link)->next;
+    }
+    if (*link) {
+        LoopPost *post = *link;
+
+        *link = post->next;
+        return post;
+    }
+    return NULL;
+}
+
+static LoopPost *next_urgent(RhLoop *loop)
+{
+    LoopPost *post = unlink_urgent(&loop->taken);
+
+    if (!post) {
+        RH_WITH_LOCK(&loop->lock) {
+            post = unlink_urgent(&loop->posts);
+            loop->posts_tail = &loop->posts;
+            while (*loop->posts_tail) {
+                loop->posts_tail = &(*loop->posts_tail)->next;
+            }
+        }
+    }
+    return post;
+}
+
+/* As many as there can be now: one that posts itself again waits for the next turn. */
+static bool run_urgent_posts(RhLoop *loop)
+{
+    unsigned nr_left = 0;
+    bool did = false;
+    LoopPost *post;
+
+    for (post = loop->taken; post; post = post->next) {
+        nr_left += post->is_urgent;
+    }
+    RH_WITH_LOCK(&loop->lock) {
+        for (post = loop->posts; post; post = post->next) {
+            nr_left += post->is_urgent;
+        }
+    }
+    while (nr_left-- && (post = next_urgent(loop))) {
+        run_post(post);
+        did = true;
+    }
+    return did;
+}
+
+typedef struct UrgentFd {
+    uint32_t serial;
+    int fd;
+} UrgentFd;
+
+/* The descriptors with urgent watches, and wake_fd, for poll(2). */
+static void list_urgent(RhLoop *loop, GArray *fds, GArray *polled)
+{
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, loop->slots);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const FdSlot *slot = value;
+        unsigned events = 0;
+
+        for (const RhWatch *watch = slot->watches; watch; watch = watch->next) {
+            events |= watch->is_urgent ? watch->events : 0;
+        }
+        if (events) {
+            UrgentFd fd = { slot->serial, slot->fd };
+            struct pollfd to_poll = {
+                .fd = slot->fd,
+                .events = (short)((events & RH_READABLE ? POLLIN : 0) | (events & RH_WRITABLE ? POLLOUT : 0)),
+            };
+
+            g_array_append_val(fds, fd);
+            g_array_append_val(polled, to_poll);
+        }
+    }
+}
+
+static bool poll_urgent(RhLoop *loop, int64_t timeout_ns)
+{
+    g_autoptr(GArray) fds = g_array_new(false, false, sizeof(UrgentFd));
+    g_autoptr(GArray) polled = g_array_new(false, false, sizeof(struct pollfd));
+    RhMutex *guard = loop->guard && rh_is_locked_by_me(loop->guard) ? loop->guard : NULL;
+    struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+    int nr_ready;
+
+    list_urgent(loop, fds, polled);
+    if (guard) {
+        rh_unlock(guard);
+    }
+    nr_ready = ppoll((struct pollfd *)(void *)polled->data, polled->len, timeout_ns < 0 ? NULL : &timeout, NULL);
+    if (guard) {
+        rh_lock(guard);
+    }
+    for (guint i = 0; nr_ready > 0 && i < polled->len; i++) {
+        const UrgentFd *fd = &g_array_index(fds, UrgentFd, i);
+        short events = g_array_index(polled, struct pollfd, i).revents;
+
+        if (events) {
+            rh_loop_fd_ready(loop, fd->fd, fd->serial,
+                             (events & POLLIN ? RH_READABLE : 0) | (events & POLLOUT ? RH_WRITABLE : 0) |
+                             (events & (POLLHUP | POLLERR) ? RH_HANGUP : 0));
+        }
+    }
+    return nr_ready > 0;
+}
+
+/* As sleep_begin(), for a sleep that posts that are not urgent do not keep from. */
+static int64_t urgent_sleep_begin(RhLoop *loop)
+{
+    int64_t wake_ns = INT64_MAX;
+
+    RH_WITH_LOCK(&loop->lock) {
+        for (const LoopPost *post = loop->posts; post && wake_ns; post = post->next) {
+            wake_ns = post->is_urgent ? 0 : wake_ns;
+        }
+        if (wake_ns) {
+            loop->is_sleeping = true;
+            wake_ns = rh_timers_next_ns(loop);
+        }
+    }
+    return wake_ns == INT64_MAX ? -1 : MAX(wake_ns - rh_monotonic_ns(), 0);
+}
+
+void rh_loop_turn_urgent(RhLoop *loop)
+{
+    bool did;
+
+    rh_assert_on_loop(loop);
+    did = run_urgent_posts(loop);
+    did |= rh_timers_fire(loop);
+    if (!did) {
+        poll_urgent(loop, urgent_sleep_begin(loop));
+        sleep_end(loop);
+        run_urgent_posts(loop);
+    }
+}
+
 void rh_loop_run(RhLoop *loop)
 {
     while (!__atomic_load_n(&loop->should_quit, __ATOMIC_ACQUIRE)) {
@@ -540,6 +708,7 @@ static bool loop_init(RhLoop *loop, GError **err)
         return false;
     }
     rh_watch_begin(&loop->wake_watch, loop, loop->wake_fd, RH_READABLE, wake_seen, loop);
+    loop->wake_watch.is_urgent = true;
     return true;
 }
 

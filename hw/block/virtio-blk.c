@@ -124,7 +124,7 @@ static void leave(VirtioBlk *disk, BlkQueue *own)
     unsigned left = __atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL);
 
     if (left && left % DRAINING == 0) {
-        rh_loop_post(main_loop, nothing, NULL);
+        rh_loop_post_urgent(main_loop, nothing, NULL);
     }
 }
 
@@ -393,7 +393,7 @@ static void blk_start(RhVirtioDevice *vdev)
             retry = g_new0(Retry, 1);
             *retry = (Retry){ disk, i };
             __atomic_add_fetch(&disk->queues[i].in_flight, 1, __ATOMIC_RELAXED);
-            rh_loop_post(disk->iothread ? rh_iothread_loop(disk->iothread) : vm->loop, retry_on_loop, retry);
+            rh_loop_post_urgent(disk->iothread ? rh_iothread_loop(disk->iothread) : vm->loop, retry_on_loop, retry);
         }
     }
 }
@@ -421,7 +421,7 @@ static void blk_stop(RhVirtioDevice *vdev)
 
     add_in_flight(disk, DRAINING);
     while (!is_idle(disk)) {
-        rh_loop_turn(rh_device_vm(&vdev->parent)->loop, true);
+        rh_loop_turn_urgent(rh_device_vm(&vdev->parent)->loop);
     }
     add_in_flight(disk, -DRAINING);
 }

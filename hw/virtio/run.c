@@ -376,7 +376,8 @@ void rh_virtio_start_queue(RhVirtq *queue)
 
 /*
  * A vCPU that resets a queue or a device with requests under way waits for the main loop, which finishes them, with
- * the machine lock given away meanwhile. Drivers rarely do this: they wait for their requests first.
+ * the machine lock given away meanwhile. It cannot be paused until then: whoever waits for it on the main loop turns that
+ * urgently. Drivers rarely do this: they wait for their requests first.
  */
 typedef struct MainErrand {
     void (*fn)(void *arg);
@@ -415,7 +416,7 @@ static void where_it_can_stop(RhVirtioDevice *vdev, void (*fn)(void *arg), void 
         fn(arg);
         return;
     }
-    rh_loop_post(vm->loop, run_main_errand, &errand);
+    rh_loop_post_urgent(vm->loop, run_main_errand, &errand);
     while (!errand.is_done) {
         rh_mutex_wait(&vm->lock, &errand.done);
     }

@@ -37,6 +37,14 @@ RhLoop *rh_loop_current(void);
 
 /** rh_loop_post - run fn(opaque) on @loop's thread soon; calls keep their order. Any thread, signal-unsafe. */
 void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque);
+/** rh_loop_post_urgent - as rh_loop_post; rh_loop_turn_urgent runs it too, before calls that are not urgent */
+void rh_loop_post_urgent(RhLoop *loop, void (*fn)(void *opaque), void *opaque);
+/**
+ * rh_loop_turn_urgent - from a callback that must wait for I/O or for another thread: sleep, then do what others wait for
+ * That is: disk I/O, coroutines, timers and urgent posts. No other watch, post or GLib source runs, so no command can come
+ * in between. The guard is dropped while it sleeps. Whoever ends the wait posts urgently; look again after each turn.
+ */
+void rh_loop_turn_urgent(RhLoop *loop);
 
 enum { RH_READABLE = 1, RH_WRITABLE = 2, RH_HANGUP = 4 };
 typedef void RhWatchFn(void *opaque, unsigned events);
@@ -52,12 +60,16 @@ typedef struct RhWatch {
     unsigned events;
     RhWatchFn *fn;
     void *opaque;
+    bool is_urgent;         /* private: of disk I/O, looked at by rh_loop_turn_urgent */
     struct RhWatch *next;   /* private: other watches of the same fd */
 } RhWatch;
 
-/** rh_watch_begin - level-triggered watch of @fd for @events (RH_READABLE|RH_WRITABLE; hang-up always reported) */
+/**
+ * rh_watch_begin - level-triggered watch of @fd for @events
+ * RH_READABLE, RH_WRITABLE; a hang-up is reported with either, or alone with RH_HANGUP. 0: paused, nothing is reported.
+ */
 void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWatchFn *fn, void *opaque);
-/** rh_watch_set - change the events watched for; 0 pauses. On the watch's loop. */
+/** rh_watch_set - change the events watched for; 0 pauses, hang-ups included. On the watch's loop. */
 void rh_watch_set(RhWatch *watch, unsigned events);
 /** rh_watch_end - stop; fn is not called again. Safe on a zero-filled watch and from inside its own fn. */
 void rh_watch_end(RhWatch *watch);

@@ -128,6 +128,79 @@ static void test_quit_before_run(void)
     rh_loop_free(loop);
 }
 
+/* An urgent turn does what others wait for, and leaves the rest, in order, to the next ordinary one. */
+
+typedef struct Turns {
+    RhLoop *loop;
+    char order[16];
+    unsigned nr;
+} Turns;
+
+static void note(Turns *turns, char what)
+{
+    turns->order[turns->nr++] = what;
+}
+
+static void note_plain(void *opaque)
+{
+    note(opaque, 'p');
+}
+
+static void note_urgent(void *opaque)
+{
+    note(opaque, 'u');
+}
+
+static void note_watch(void *opaque, unsigned events)
+{
+    note(opaque, 'w');
+}
+
+static void note_timer(void *opaque)
+{
+    note(opaque, 't');
+}
+
+static void turn_inside(void *opaque)
+{
+    Turns *turns = opaque;
+
+    note(turns, '(');
+    rh_loop_post(turns->loop, note_plain, turns);
+    rh_loop_post_urgent(turns->loop, note_urgent, turns);
+    rh_loop_turn_urgent(turns->loop);       /* this one, and the one taken along by the turn outside */
+    while (!strchr(turns->order, 't')) {
+        rh_loop_turn_urgent(turns->loop);
+    }
+    note(turns, ')');
+}
+
+static void test_urgent_turn(void)
+{
+    RhLoop *loop = new_loop();
+    Turns turns = { .loop = loop };
+    RhWatch watch = { 0 };
+    RhTimer timer;
+    int fds[2];
+
+    g_assert_cmpint(pipe(fds), ==, 0);
+    rh_watch_begin(&watch, loop, fds[1], RH_WRITABLE, note_watch, &turns);
+    rh_timer_init(&timer, rh_clock_real(), loop, note_timer, &turns);
+    rh_timer_arm(&timer, rh_clock_now(rh_clock_real()) + 20000000);
+    rh_loop_post(loop, turn_inside, &turns);
+    rh_loop_post(loop, note_plain, &turns);
+    rh_loop_post_urgent(loop, note_urgent, &turns);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(turns.order, ==, "(uut)pw");
+    rh_watch_end(&watch);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(turns.order, ==, "(uut)pwp");
+    rh_timer_fini(&timer);
+    close(fds[0]);
+    close(fds[1]);
+    rh_loop_free(loop);
+}
+
 /* Watches */
 
 typedef struct Seen {
@@ -554,6 +627,7 @@ int main(int argc, char **argv)
     rh_thread_init_main();
     g_test_add_func("/util/loop/posts-keep-order", test_posts_keep_order);
     g_test_add_func("/util/loop/repost-waits-a-turn", test_repost_waits_a_turn);
+    g_test_add_func("/util/loop/urgent-turn", test_urgent_turn);
     g_test_add_func("/util/loop/quit-before-run", test_quit_before_run);
     g_test_add_func("/util/loop/watch-level", test_watch_is_level_triggered);
     g_test_add_func("/util/loop/watch-ends-another", test_watch_ends_another);

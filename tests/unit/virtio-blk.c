@@ -7,6 +7,7 @@
 #include <errno.h>
 #include "softmmu/iothread.h"
 #include "softmmu/runstate.h"
+#include "softmmu/vcpu.h"
 #include "util/coroutine.h"
 #include "util/json.h"
 
@@ -350,6 +351,89 @@ static void test_drain(Fixture *f, const void *data)
     }
 }
 
+typedef struct Resetter {
+    Fixture *f;
+    RhVcpu vcpu;
+    bool has_begun;             /* atomic */
+    bool resets_queue;
+} Resetter;
+
+/* What a vCPU does on its way through the device's registers; the lock is the main thread's until that waits. */
+static void reset_on_vcpu(RhVcpu *vcpu, void *arg)
+{
+    Resetter *resetter = arg;
+
+    __atomic_store_n(&resetter->has_begun, true, __ATOMIC_SEQ_CST);
+    RH_WITH_LOCK(&vcpu->vm->lock) {
+        if (resetter->resets_queue) {
+            rig_set(&resetter->f->rig, MMIO_SEL, 0);
+            rig_set(&resetter->f->rig, MMIO_RESET, 1);
+        } else {
+            rig_set(&resetter->f->rig, MMIO_STATUS, 0);
+        }
+    }
+}
+
+static void *make_vcpu_reset(void *opaque)
+{
+    Resetter *resetter = opaque;
+
+    rh_vcpu_run_on(&resetter->vcpu, reset_on_vcpu, resetter);
+    return NULL;
+}
+
+static void run_vcpu(RhVcpu *vcpu)
+{
+    bool is_paused = true;
+
+    rh_vcpus_resume(vcpu->vm);
+    rh_vcpu_kick(vcpu);
+    while (is_paused) {
+        RH_WITH_LOCK(&vcpu->lock) {
+            is_paused = vcpu->is_paused;
+        }
+        g_usleep(100);
+    }
+}
+
+/* A vCPU resets while requests are under way, and the main loop wants that vCPU paused: neither waits for ever. */
+static void reset_while_pausing(Fixture *f, bool resets_queue)
+{
+    Resetter resetter = { .f = f, .resets_queue = resets_queue };
+    pthread_t thread;
+
+    rh_vcpu_init(&resetter.vcpu, f->rig.vm, NULL, 0);
+    g_assert_true(rh_vcpu_start(&resetter.vcpu, NULL));
+    run_vcpu(&resetter.vcpu);
+    f->mem->delay_ns = 20000000;
+    start(f, 0, IN, 0, 512);
+    rig_kick(&f->q);
+    while (!__atomic_load_n(&f->rig.vdev->queues[0].in_flight, __ATOMIC_RELAXED)) {
+        rig_turn(&f->rig);
+    }
+    thread = rh_thread_start("asker", make_vcpu_reset, &resetter);
+    while (!__atomic_load_n(&resetter.has_begun, __ATOMIC_SEQ_CST)) {
+        g_usleep(100);
+    }
+    rh_vm_stop(f->rig.vm, QMP_RUN_STATE_PAUSED);
+    g_assert_cmpuint(f->rig.vdev->queues[0].in_flight, ==, 0);
+    g_assert_cmpuint(rig_get(&f->rig, MMIO_STATUS) == 0, ==, !resets_queue);
+    g_assert_false(f->rig.vdev->queues[0].regs.is_enabled);
+    g_assert_cmpuint(*rig_host(&f->rig, f->status), ==, OK);
+    pthread_join(thread, NULL);
+    rh_vcpu_fini(&resetter.vcpu);
+}
+
+static void test_reset_while_pausing(Fixture *f, const void *data)
+{
+    reset_while_pausing(f, false);
+}
+
+static void test_queue_reset_while_pausing(Fixture *f, const void *data)
+{
+    reset_while_pausing(f, true);
+}
+
 static void test_many(Fixture *f, const void *data)
 {
     for (unsigned i = 0; i < 500; i++) {
@@ -375,9 +459,12 @@ int main(int argc, char **argv)
         { "/virtio-blk/held-reset", test_held_reset, "stop" },
         { "/virtio-blk/held-end", test_held_end, "stop" },
         { "/virtio-blk/drain", test_drain, NULL },
+        { "/virtio-blk/reset-while-pausing", test_reset_while_pausing, NULL },
+        { "/virtio-blk/queue-reset-while-pausing", test_queue_reset_while_pausing, NULL },
         { "/virtio-blk/many", test_many, NULL },
         { "/virtio-blk/iothread/requests", test_requests, "iothread" },
         { "/virtio-blk/iothread/drain", test_drain, "iothread" },
+        { "/virtio-blk/iothread/reset-while-pausing", test_reset_while_pausing, "iothread" },
         { "/virtio-blk/iothread/many", test_many, "iothread" },
     };
 
