@@ -48,6 +48,12 @@ static bool check_pool(const Iothread *iothread, GError **err)
                    iothread->thread_pool_min, iothread->thread_pool_max);
 }
 
+static void apply(const Iothread *iothread)
+{
+    rh_loop_set_poll(iothread->loop, iothread->poll_max_ns, iothread->poll_grow, iothread->poll_shrink);
+    rh_loop_set_aio_batch(iothread->loop, iothread->aio_max_batch);
+}
+
 static bool iothread_complete(RhObject *obj, GError **err)
 {
     Iothread *iothread = iothread_of(obj);
@@ -60,7 +66,7 @@ static bool iothread_complete(RhObject *obj, GError **err)
     if (!iothread->loop) {
         return false;
     }
-    rh_loop_set_poll(iothread->loop, iothread->poll_max_ns);
+    apply(iothread);
     iothread->thread = rh_thread_start(name, iothread_run, iothread);
     RH_WITH_LOCK(&iothread->lock) {
         while (!iothread->thread_id) {
@@ -110,7 +116,7 @@ static bool not_negative(RhObject *obj, const RhProp *prop, GError **err)
     return rh_fail(err, "%s value must be in range [0, %" PRId64 "]", prop->name, INT64_MAX);
 }
 
-static bool poll_changed(RhObject *obj, const RhProp *prop, GError **err)
+static bool number_changed(RhObject *obj, const RhProp *prop, GError **err)
 {
     Iothread *iothread = iothread_of(obj);
 
@@ -118,7 +124,7 @@ static bool poll_changed(RhObject *obj, const RhProp *prop, GError **err)
         return false;
     }
     if (iothread->loop) {
-        rh_loop_set_poll(iothread->loop, iothread->poll_max_ns);
+        apply(iothread);
     }
     return true;
 }
@@ -129,14 +135,14 @@ static bool pool_changed(RhObject *obj, const RhProp *prop, GError **err)
 }
 
 static const RhProp iothread_props[] = {
-    RH_PROP("poll-max-ns", Iothread, poll_max_ns, .def = 32768, .is_runtime = true, .changed = poll_changed,
+    RH_PROP("poll-max-ns", Iothread, poll_max_ns, .def = 32768, .is_runtime = true, .changed = number_changed,
             .doc = "longest busy wait for work before sleeping"),
-    RH_PROP("poll-grow", Iothread, poll_grow, .is_runtime = true, .changed = not_negative,
-            .doc = "kept for old configurations: the wait does not adapt"),
-    RH_PROP("poll-shrink", Iothread, poll_shrink, .is_runtime = true, .changed = not_negative,
-            .doc = "kept for old configurations: the wait does not adapt"),
-    RH_PROP("aio-max-batch", Iothread, aio_max_batch, .is_runtime = true, .changed = not_negative,
-            .doc = "kept for old configurations: requests of one turn are submitted together"),
+    RH_PROP("poll-grow", Iothread, poll_grow, .is_runtime = true, .changed = number_changed,
+            .doc = "factor by which the busy wait grows while it pays; 0: 2"),
+    RH_PROP("poll-shrink", Iothread, poll_shrink, .is_runtime = true, .changed = number_changed,
+            .doc = "divisor by which it shrinks when it does not; 0: it falls to nothing"),
+    RH_PROP("aio-max-batch", Iothread, aio_max_batch, .is_runtime = true, .changed = number_changed,
+            .doc = "requests given to the kernel together at most; 0: all of one turn"),
     RH_PROP("thread-pool-min", Iothread, thread_pool_min, .is_runtime = true, .changed = pool_changed,
             .doc = "worker threads at least; they are shared by the process"),
     RH_PROP("thread-pool-max", Iothread, thread_pool_max, .def = 64, .is_runtime = true, .changed = pool_changed,

@@ -56,7 +56,12 @@ struct RhLoop {
     GSource *source;        /* of the main loop only */
     RhMutex *guard;         /* main loop: held by its thread except while it waits; NULL: none */
     bool should_quit;       /* atomic */
-    int64_t poll_max_ns;    /* atomic */
+    int64_t poll_max_ns;    /* atomic, as the next three */
+    int64_t poll_grow;
+    int64_t poll_shrink;
+    int64_t aio_max_batch;
+    int64_t poll_ns;        /* how long to poll now; loop's thread only, as the next three */
+    bool is_polling;        /* pollers were told so */
     RhPoller *pollers;
     RhPoller *next_poller;  /* cursor, so that a poller may end any poller */
 
@@ -85,6 +90,12 @@ extern const LoopOps rh_loop_epoll;
 
 /** rh_loop_post_node - as rh_loop_post_urgent without allocation; @post may be used again once fn was called */
 void rh_loop_post_node(RhLoop *loop, LoopPost *post);
+/** rh_loop_run_posts - run what is posted; whether something was */
+bool rh_loop_run_posts(RhLoop *loop);
+/** rh_loop_poll - nothing is to do: poll; whether work was found. @ret_since_ns: when it began, unset if it is off */
+bool rh_loop_poll(RhLoop *loop, int64_t *ret_since_ns);
+/** rh_loop_poll_adapt - the loop slept after polling since @since_ns, and something came; 0: it did not poll */
+void rh_loop_poll_adapt(RhLoop *loop, int64_t since_ns);
 /** rh_loop_kick - make a sleeping loop look at its timers and posts again; any thread */
 void rh_loop_kick(RhLoop *loop);
 /** rh_loop_fd_ready - for back-ends: call the watches of @fd that want one of @events */

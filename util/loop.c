@@ -1,6 +1,6 @@
 /*
- * The event loop: posted calls, watches of descriptors, pollers, and its ride on GLib's main context.
- * How it waits is the business of a back-end (LoopOps); timers are in clock.c.
+ * The event loop: posted calls, watches of descriptors, and its ride on GLib's main context.
+ * How it waits is the business of a back-end (LoopOps); timers are in clock.c, pollers in loop-poll.c.
  *
  * Sleeping: before it waits, a loop says so in is_sleeping and looks for posts and timers once more,
  * both under its lock. Whoever brings work takes the lock, and writes to wake_fd only if the flag is
@@ -66,7 +66,7 @@ static void enqueue(RhLoop *loop, LoopPost *post)
 
     post->next = NULL;
     RH_WITH_LOCK(&loop->lock) {
-        *loop->posts_tail = post;
+        __atomic_store_n(loop->posts_tail, post, __ATOMIC_RELAXED);     /* pollers look without the lock */
         loop->posts_tail = &post->next;
         was_sleeping = loop->is_sleeping;
         loop->is_sleeping = false;
@@ -112,14 +112,14 @@ static void run_post(LoopPost *post)
 }
 
 /* Calls posted from now on wait for the next turn, so that they cannot keep the loop from its watches. */
-static bool run_posts(RhLoop *loop)
+bool rh_loop_run_posts(RhLoop *loop)
 {
     bool did = false;
 
     if (!loop->taken) {
         RH_WITH_LOCK(&loop->lock) {
             loop->taken = loop->posts;
-            loop->posts = NULL;
+            __atomic_store_n(&loop->posts, NULL, __ATOMIC_RELAXED);
             loop->posts_tail = &loop->posts;
         }
     }
@@ -284,48 +284,6 @@ static bool run_files(RhLoop *loop)
     return nr_ready > 0;
 }
 
-/* Pollers */
-
-void rh_loop_set_poll(RhLoop *loop, int64_t max_ns)
-{
-    __atomic_store_n(&loop->poll_max_ns, max_ns, __ATOMIC_RELAXED);
-    rh_loop_kick(loop);
-}
-
-void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void *opaque)
-{
-    *poller = (RhPoller) { .loop = loop, .fn = fn, .opaque = opaque, .next = loop->pollers };
-    loop->pollers = poller;
-}
-
-void rh_poller_end(RhPoller *poller)
-{
-    RhLoop *loop = poller->loop;
-    RhPoller **link;
-
-    if (!loop) {
-        return;
-    }
-    for (link = &loop->pollers; *link != poller; link = &(*link)->next) {
-    }
-    *link = poller->next;
-    if (loop->next_poller == poller) {
-        loop->next_poller = poller->next;
-    }
-    *poller = (RhPoller) { 0 };
-}
-
-static bool run_pollers(RhLoop *loop)
-{
-    bool did = false;
-
-    for (RhPoller *poller = loop->pollers; poller; poller = loop->next_poller) {
-        loop->next_poller = poller->next;
-        did |= poller->fn(poller->opaque);
-    }
-    return did;
-}
-
 /* Turning */
 
 /* Announce sleep; returns how long: 0 not at all, -1 until woken. */
@@ -354,42 +312,25 @@ static void sleep_end(RhLoop *loop)
     }
 }
 
-/* Look everywhere without sleeping, for at most the loop's polling time and until the next timer. */
-static bool poll_busily(RhLoop *loop)
-{
-    int64_t max_ns = __atomic_load_n(&loop->poll_max_ns, __ATOMIC_RELAXED);
-    int64_t end_ns;
-
-    if (!max_ns) {
-        return false;
-    }
-    end_ns = rh_monotonic_ns() + max_ns;
-    do {
-        if (run_pollers(loop) || loop->ops->wait(loop, 0) || run_posts(loop) ||
-            rh_timers_fire(loop)) {
-            return true;
-        }
-    } while (rh_monotonic_ns() < end_ns && !__atomic_load_n(&loop->should_quit, __ATOMIC_RELAXED));
-    return false;
-}
-
 static bool turn(RhLoop *loop, bool may_block)
 {
-    bool did = run_posts(loop);
+    bool did = rh_loop_run_posts(loop);
     int64_t timeout_ns = 0;
+    int64_t idle_since_ns = 0;
 
     did |= rh_timers_fire(loop);
     did |= run_files(loop);
-    if (may_block && !did && poll_busily(loop)) {
-        return true;
-    }
     if (may_block && !did) {
+        if (rh_loop_poll(loop, &idle_since_ns)) {
+            return true;
+        }
         timeout_ns = sleep_begin(loop);
     }
     did |= loop->ops->wait(loop, timeout_ns);
     if (timeout_ns) {
         sleep_end(loop);
-        did |= run_posts(loop);
+        rh_loop_poll_adapt(loop, idle_since_ns);
+        did |= rh_loop_run_posts(loop);
         did |= rh_timers_fire(loop);
     }
     return did;
@@ -461,7 +402,7 @@ static LoopPost *unlink_urgent(LoopPost **link)
     if (*link) {
         LoopPost *post = *link;
 
-        *link = post->next;
+        __atomic_store_n(link, post->next, __ATOMIC_RELAXED);
         return post;
     }
     return NULL;

@@ -435,6 +435,9 @@ void rh_virtq_mute(RhVirtq *queue)
 
 bool rh_virtq_unmute(RhVirtq *queue)
 {
+    if (queue->is_polled) {
+        return !rh_virtq_is_empty(queue);
+    }
     queue->wants_kicks = true;
     if (!refresh(queue)) {
         return false;

@@ -75,22 +75,29 @@ void rh_watch_set(RhWatch *watch, unsigned events);
 void rh_watch_end(RhWatch *watch);
 
 /**
- * rh_loop_set_poll - busy-poll for up to @max_ns before sleeping (0: never, the default), asking the
- * loop's pollers; any thread. Without effect on the main loop, which GLib puts to sleep.
+ * rh_loop_set_poll - before sleeping, busily ask the loop's pollers for up to @max_ns (0: never, the default)
+ * How long is adapted to how long it takes until work comes: it grows by the factor @grow (0: 2) while polling up to
+ * @max_ns would have met the work, and is divided by @shrink (0: falls to nothing) when it would not. Any thread. Without
+ * effect on the main loop, which GLib puts to sleep.
  */
-void rh_loop_set_poll(RhLoop *loop, int64_t max_ns);
+void rh_loop_set_poll(RhLoop *loop, int64_t max_ns, int64_t grow, int64_t shrink);
+/** rh_loop_set_aio_batch - give disk requests to the kernel as soon as so many are gathered (0: once a turn). Any thread. */
+void rh_loop_set_aio_batch(RhLoop *loop, int64_t max_batch);
 
 /**
  * RhPoller - something an event loop asks for work before it sleeps while polling is on (a virtqueue's
- * available index, say). fn returns whether it found and did work. Ended by rh_poller_end on its loop.
+ * available index, say). fn returns whether it found and did work. polled tells it that it is being asked, over and over, and
+ * when that ends: meanwhile it need not be notified in other ways. Ended by rh_poller_end. All on its loop.
  */
 typedef struct RhPoller {
     RhLoop *loop;
     bool (*fn)(void *opaque);
+    void (*polled)(void *opaque, bool is_on);
     void *opaque;
     struct RhPoller *next;
 } RhPoller;
-void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void *opaque);
+void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void (*polled)(void *opaque, bool is_on),
+                     void *opaque);
 void rh_poller_end(RhPoller *poller);
 
 #endif

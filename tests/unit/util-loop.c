@@ -572,27 +572,75 @@ static void test_main_loop_shares_glib(void)
     g_assert_null(rh_loop_current());
 }
 
-static bool poll_found(void *opaque)
-{
-    int *nr_polls = opaque;
+typedef struct Polls {
+    RhLoop *loop;
+    RhPoller poller;
+    int nr_asked;
+    int nr_to_find;             /* the how-manyth time there is work */
+    int nr_on, nr_off;
+} Polls;
 
-    return ++*nr_polls == 3;
+static bool polls_ask(void *opaque)
+{
+    Polls *polls = opaque;
+
+    return ++polls->nr_asked == polls->nr_to_find;
+}
+
+static void polls_told(void *opaque, bool is_on)
+{
+    Polls *polls = opaque;
+
+    polls->nr_on += is_on;
+    polls->nr_off += !is_on;
+}
+
+static void nothing(void *opaque)
+{
+}
+
+/* Turn until a timer has ended the loop's sleep. */
+static void sleep_once(RhLoop *loop, int64_t ns)
+{
+    RhTimer timer;
+
+    rh_timer_init(&timer, rh_clock_real(), loop, nothing, NULL);
+    rh_timer_arm(&timer, rh_clock_now(rh_clock_real()) + ns);
+    rh_loop_turn(loop, true);
+    rh_timer_fini(&timer);
 }
 
 static void test_poller(void)
 {
-    RhLoop *loop = new_loop();
-    RhPoller poller;
-    int nr_polls = 0;
+    const int64_t second = 1000000000;
+    Polls polls = { .loop = new_loop() };
+    RhLoop *loop = polls.loop;
 
-    rh_poller_begin(&poller, loop, poll_found, &nr_polls);
-    rh_loop_turn(loop, false);
-    g_assert_cmpint(nr_polls, ==, 0);
-    rh_loop_set_poll(loop, 1000000000);
-    rh_loop_turn(loop, true);
-    g_assert_cmpint(nr_polls, ==, 3);
-    rh_poller_end(&poller);
-    rh_poller_end(&poller);
+    rh_poller_begin(&polls.poller, loop, polls_ask, polls_told, &polls);
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* polling is off */
+    rh_loop_set_poll(loop, second, second, 0);
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* nothing says yet that it would pay */
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, >, 1);          /* a little, in vain, and once more behind */
+    g_assert_cmpint(polls.nr_on, ==, 1);
+    g_assert_cmpint(polls.nr_off, ==, 1);
+    polls.nr_asked = 0;
+    polls.nr_to_find = 1000;
+    g_assert_true(rh_loop_turn(loop, true));        /* grown to the limit: no sleep before there is work */
+    g_assert_cmpint(polls.nr_asked, ==, 1000);
+    g_assert_cmpint(polls.nr_on, ==, 2);
+    g_assert_cmpint(polls.nr_off, ==, 1);           /* still being asked */
+
+    rh_loop_set_poll(loop, 1000, 0, 0);
+    sleep_once(loop, 2000000);
+    g_assert_cmpint(polls.nr_off, ==, 2);
+    polls.nr_asked = 0;
+    sleep_once(loop, 2000000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* waits were too long for it: given up */
+    rh_poller_end(&polls.poller);
+    rh_poller_end(&polls.poller);
     rh_loop_free(loop);
 }
 

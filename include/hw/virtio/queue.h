@@ -108,6 +108,7 @@ struct RhVirtq {
     RhEvent kicked;                 /* ioeventfd: signalled by the guest's write, or by the transport */
     RhWatch watch;
     RhPoller poller;
+    bool is_polled;                 /* the loop asks poller again and again: no kicks are needed */
     RhEvent *irq_event;             /* atomic; set from any thread it interrupts the guest; NULL: ask the transport */
     bool is_signal_pending;         /* atomic */
     bool is_live;                   /* set up and running */
