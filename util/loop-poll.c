@@ -2,8 +2,9 @@
  * Busy waiting of event loops: for as long as it pays, ask pollers in memory instead of the kernel.
  *
  * A loop that runs out of work asks its pollers for poll_ns, and sleeps when nothing came. How long the whole wait
- * was then says what to do next time: had polling up to the limit met the work, poll longer; if not even that, give
- * it up by degrees.
+ * was then says what to do next time: if polling up to the limit may have met the work, poll longer; else give it up
+ * by degrees. A wait that was slept through looks longer than it was, by the time that waking takes. So it is tried
+ * also where that alone can have made the difference, and when it then fails, not again for a while, which doubles.
  *
  * While is_polling, pollers have been told that they are asked, so that their other side need not bother to notify.
  * That ends before each sleep, and they are asked once more after it did.
@@ -13,7 +14,9 @@
 enum {
     FIRST_NS = 4000,            /* of a loop that did not poll */
     LOOK_NS = 16000,            /* between looks at what is no poller */
+    WAKING_NS = 100000,         /* may be part of a sleep */
     USUAL_GROWTH = 2,
+    MAX_PAUSE = 255,            /* waits without polling after a failure */
 };
 
 void rh_loop_set_poll(RhLoop *loop, int64_t max_ns, int64_t grow, int64_t shrink)
@@ -110,6 +113,7 @@ bool rh_loop_poll(RhLoop *loop, int64_t *ret_since_ns)
     if (loop->poll_ns) {
         set_polling(loop, true);
         if (spin(loop, *ret_since_ns, *ret_since_ns + loop->poll_ns)) {
+            loop->poll_pause = 0;
             return true;
         }
     }
@@ -120,21 +124,38 @@ bool rh_loop_poll(RhLoop *loop, int64_t *ret_since_ns)
     return run_pollers(loop);       /* what came just before the other side was asked to notify */
 }
 
+static void grow(RhLoop *loop, int64_t max_ns)
+{
+    int64_t factor = __atomic_load_n(&loop->poll_grow, __ATOMIC_RELAXED);
+
+    factor = factor ? factor : USUAL_GROWTH;
+    if (!loop->poll_ns) {
+        loop->poll_ns = MIN(FIRST_NS, max_ns);
+    } else {
+        loop->poll_ns = loop->poll_ns > max_ns / factor ? max_ns : loop->poll_ns * factor;
+    }
+}
+
 void rh_loop_poll_adapt(RhLoop *loop, int64_t since_ns)
 {
     int64_t max_ns = __atomic_load_n(&loop->poll_max_ns, __ATOMIC_RELAXED);
-    int64_t grow = __atomic_load_n(&loop->poll_grow, __ATOMIC_RELAXED);
     int64_t shrink = __atomic_load_n(&loop->poll_shrink, __ATOMIC_RELAXED);
+    bool is_tried = loop->poll_ns == max_ns;
+    int64_t waited_ns;
 
     if (!since_ns || !max_ns) {
         return;
     }
-    if (rh_monotonic_ns() - since_ns > max_ns) {
+    waited_ns = rh_monotonic_ns() - since_ns;
+    if (is_tried) {
+        loop->poll_pause = MIN(loop->poll_pause * 2 + 1, MAX_PAUSE);
+        loop->poll_pause_left = loop->poll_pause;
+    }
+    if (is_tried || waited_ns - WAKING_NS > max_ns) {
         loop->poll_ns = shrink ? loop->poll_ns / shrink : 0;
-    } else if (!loop->poll_ns) {
-        loop->poll_ns = MIN(FIRST_NS, max_ns);
+    } else if (loop->poll_pause_left) {
+        loop->poll_pause_left--;
     } else {
-        grow = grow ? grow : USUAL_GROWTH;
-        loop->poll_ns = loop->poll_ns > max_ns / grow ? max_ns : loop->poll_ns * grow;
+        grow(loop, max_ns);
     }
 }

@@ -60,7 +60,9 @@ struct RhLoop {
     int64_t poll_grow;
     int64_t poll_shrink;
     int64_t aio_max_batch;
-    int64_t poll_ns;        /* how long to poll now; loop's thread only, as the next three */
+    int64_t poll_ns;        /* how long to poll now; loop's thread only, as the next five */
+    unsigned poll_pause;
+    unsigned poll_pause_left;
     bool is_polling;        /* pollers were told so */
     RhPoller *pollers;
     RhPoller *next_poller;  /* cursor, so that a poller may end any poller */
