@@ -161,6 +161,111 @@ RH_OBJECT_TYPE(Iothread,
     .complete = iothread_complete,
     .can_delete = iothread_can_delete);
 
+/* --- threads of the queues of a device --- */
+
+static const char mapping_name[] = "iothread-vq-mapping";
+
+/* The thread that entry @i names, not referenced. */
+static RhObject *mapped_thread(RhVm *vm, json_object *entry, size_t i, GError **err)
+{
+    json_object *id;
+    RhObject *thread;
+
+    if (!json_object_is_type(entry, json_type_object) || !json_object_object_get_ex(entry, "iothread", &id) ||
+        !json_object_is_type(id, json_type_string)) {
+        rh_fail(err, "Parameter '%s[%zu].iothread' is missing", mapping_name, i);
+        return NULL;
+    }
+    json_object_object_foreach(entry, name, value) {
+        (void)value;
+        if (!g_str_equal(name, "iothread") && !g_str_equal(name, "vqs")) {
+            rh_fail(err, "Parameter '%s[%zu].%s' is unexpected", mapping_name, i, name);
+            return NULL;
+        }
+    }
+    thread = rh_object_child(rh_object_container(vm->root, "objects"), json_object_get_string(id));
+    if (!thread || !rh_object_is(thread, RH_TYPE_IOTHREAD)) {
+        rh_fail(err, "IOThread \"%s\" object does not exist", json_object_get_string(id));
+        return NULL;
+    }
+    return thread;
+}
+
+static bool take_queues(RhObject **threads, unsigned nr_queues, RhObject *thread, json_object *vqs, GError **err)
+{
+    if (!json_object_is_type(vqs, json_type_array)) {
+        return rh_fail(err, "Invalid parameter type for '%s.vqs', expected: array", mapping_name);
+    }
+    for (size_t i = 0; i < json_object_array_length(vqs); i++) {
+        json_object *value = json_object_array_get_idx(vqs, i);
+        int64_t index = json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : -1;
+
+        if (index < 0 || index >= nr_queues) {
+            return rh_fail(err, "vq index %s of %s must be 0 to %u", json_object_to_json_string(value), mapping_name,
+                           nr_queues - 1);
+        }
+        if (threads[index]) {
+            return rh_fail(err, "cannot assign vq %" PRId64 " to IOThread \"%s\" because it is already assigned", index,
+                           thread->name);
+        }
+        threads[index] = rh_object_ref(thread);
+    }
+    return true;
+}
+
+static bool map_entries(RhVm *vm, json_object *mapping, RhObject **threads, unsigned nr_queues, GError **err)
+{
+    size_t nr_entries = json_object_is_type(mapping, json_type_array) ? json_object_array_length(mapping) : 0;
+    bool has_vqs = nr_entries && json_object_object_get_ex(json_object_array_get_idx(mapping, 0), "vqs", NULL);
+
+    if (!nr_entries) {
+        return rh_fail(err, "%s must be a list of one entry or more", mapping_name);
+    }
+    for (size_t i = 0; i < nr_entries; i++) {
+        json_object *entry = json_object_array_get_idx(mapping, i);
+        RhObject *thread = mapped_thread(vm, entry, i, err);
+        json_object *vqs = NULL;
+
+        if (!thread) {
+            return false;
+        }
+        if (json_object_object_get_ex(entry, "vqs", &vqs) != has_vqs) {
+            return rh_fail(err, "either all items in %s must have vqs or none of them must have it", mapping_name);
+        }
+        if (has_vqs && !take_queues(threads, nr_queues, thread, vqs, err)) {
+            return false;
+        }
+        for (size_t queue = i; !has_vqs && queue < nr_queues; queue += nr_entries) {
+            threads[queue] = rh_object_ref(thread);
+        }
+    }
+    for (unsigned queue = 0; queue < nr_queues; queue++) {
+        if (!threads[queue]) {
+            return rh_fail(err, "missing vq %u IOThread assignment in %s", queue, mapping_name);
+        }
+    }
+    return true;
+}
+
+RhObject **rh_iothread_map(RhVm *vm, json_object *mapping, unsigned nr_queues, GError **err)
+{
+    RhObject **threads = g_new0(RhObject *, nr_queues);
+
+    if (!map_entries(vm, mapping, threads, nr_queues, err)) {
+        rh_iothread_unmap(threads, nr_queues);
+        return NULL;
+    }
+    return threads;
+}
+
+void rh_iothread_unmap(RhObject **threads, unsigned nr_queues)
+{
+    for (unsigned i = 0; threads && i < nr_queues; i++) {
+        rh_object_unref(threads[i]);
+    }
+    g_free(threads);
+}
+
 /* --- QMP --- */
 
 static bool add_info(RhObject *obj, void *opaque)

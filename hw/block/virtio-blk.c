@@ -91,6 +91,7 @@ struct VirtioBlk {
     RhDrive *drive;             /* properties */
     char *serial;
     RhObject *iothread;
+    json_object *vq_mapping;
     uint16_t num_queues;
     uint16_t queue_size;
     int32_t bootindex;
@@ -101,6 +102,7 @@ struct VirtioBlk {
     int write_cache, werror, rerror;
     RhBlk blk;                  /* wiring */
     BlkQueue *queues;
+    RhObject **threads;         /* of the queues, by vq_mapping; or NULL */
     BlkRegs regs;
 };
 
@@ -380,20 +382,26 @@ static void retry_on_loop(void *opaque)
     leave(retry->disk, &retry->disk->queues[retry->index]);
 }
 
+static RhLoop *loop_of(const VirtioBlk *disk, unsigned index)
+{
+    RhObject *thread = disk->threads ? disk->threads[index] : disk->iothread;
+
+    return thread ? rh_iothread_loop(thread) : rh_device_vm(&disk->parent.parent)->loop;
+}
+
 static void blk_start(RhVirtioDevice *vdev)
 {
     VirtioBlk *disk = DISK(vdev);
-    RhVm *vm = rh_device_vm(&vdev->parent);
 
     for (unsigned i = 0; i < disk->num_queues; i++) {
         Retry *retry;
 
-        rh_virtio_set_loop(rh_virtio_queue(vdev, i), disk->iothread ? rh_iothread_loop(disk->iothread) : NULL);
+        rh_virtio_set_loop(rh_virtio_queue(vdev, i), loop_of(disk, i));
         if (disk->queues[i].held) {
             retry = g_new0(Retry, 1);
             *retry = (Retry){ disk, i };
             __atomic_add_fetch(&disk->queues[i].in_flight, 1, __ATOMIC_RELAXED);
-            rh_loop_post_urgent(disk->iothread ? rh_iothread_loop(disk->iothread) : vm->loop, retry_on_loop, retry);
+            rh_loop_post_urgent(loop_of(disk, i), retry_on_loop, retry);
         }
     }
 }
@@ -573,7 +581,18 @@ static void release_blk(RhDevice *dev, void *arg)
         drop_held(disk, i);
     }
     rh_blk_detach(&disk->blk);
+    rh_iothread_unmap(disk->threads, disk->num_queues);
+    disk->threads = NULL;
     g_clear_pointer(&disk->queues, g_free);
+}
+
+static bool map_threads(VirtioBlk *disk, GError **err)
+{
+    if (disk->iothread) {
+        return rh_fail(err, "iothread and iothread-vq-mapping properties cannot be set at the same time");
+    }
+    disk->threads = rh_iothread_map(rh_device_vm(&disk->parent.parent), disk->vq_mapping, disk->num_queues, err);
+    return disk->threads;
 }
 
 static bool blk_realize(RhDevice *dev, GError **err)
@@ -596,6 +615,9 @@ static bool blk_realize(RhDevice *dev, GError **err)
     }
     disk->queues = g_new0(BlkQueue, disk->num_queues);
     rh_device_claim(dev, release_blk, NULL);
+    if (disk->vq_mapping && !map_threads(disk, err)) {
+        return false;
+    }
     for (unsigned i = 0; i < disk->num_queues; i++) {
         rh_virtio_add_queue(&disk->parent, disk->queue_size, sizeof(BlkRequest), blk_kick);
     }
@@ -628,6 +650,8 @@ static const RhProp blk_props[] = {
             .doc = "number of queues; default: one, on PCI one for each vCPU"),
     RH_PROP("queue-size", VirtioBlk, queue_size, .def = 256, .max = RH_VIRTQ_MAX_SIZE, .doc = "entries of a queue"),
     RH_PROP_LINK("iothread", VirtioBlk, iothread, RH_TYPE_IOTHREAD, .doc = "thread that does the work"),
+    RH_PROP_AS(rh_prop_json, "iothread-vq-mapping", VirtioBlk, vq_mapping,
+               .doc = "threads that do the work of the queues: [{\"iothread\":id,\"vqs\":[0,...]},...]"),
     RH_PROP_AS(rh_prop_on_off_auto, "write-cache", VirtioBlk, write_cache, .doc = "volatile write cache"),
     RH_PROP("share-rw", VirtioBlk, shares_writing, .doc = "others may write to the image"),
     RH_PROP("config-wce", VirtioBlk, has_config_wce, .def = true, .doc = "the driver may switch the write cache"),

@@ -105,13 +105,18 @@ static void make_disk(RhVm *vm)
     g_assert_nonnull(rh_blk_open(vm, &options, NULL));
 }
 
-static void make_disk_and_thread(RhVm *vm)
+static void make_thread(RhVm *vm, const char *id)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(RhJson) props = json_object_new_object();
 
-    g_assert_nonnull(rh_object_create(vm->root, vm, RH_TYPE_IOTHREAD, "io0", props, &err));
+    g_assert_nonnull(rh_object_create(vm->root, vm, RH_TYPE_IOTHREAD, id, props, &err));
     g_assert_no_error(err);
+}
+
+static void make_disk_and_thread(RhVm *vm)
+{
+    make_thread(vm, "io0");
     make_disk(vm);
 }
 
@@ -434,6 +439,50 @@ static void test_queue_reset_while_pausing(Fixture *f, const void *data)
     reset_while_pausing(f, true);
 }
 
+/* What threads (io0, io1) the queues get, or a piece of the error. */
+static void test_vq_mapping(Fixture *f, const void *data)
+{
+    static const struct {
+        const char *json;
+        unsigned nr_queues;
+        const char *want;
+    } cases[] = {
+        { "[{\"iothread\":\"io1\"}]", 2, "11" },
+        { "[{\"iothread\":\"io0\"},{\"iothread\":\"io1\"}]", 5, "01010" },
+        { "[{\"iothread\":\"io0\"},{\"iothread\":\"io1\"}]", 1, "0" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[1,2]},{\"iothread\":\"io1\",\"vqs\":[0]}]", 3, "100" },
+        { "[]", 1, "must be a list" },
+        { "\"io0\"", 1, "must be a list" },
+        { "[1]", 1, "[0].iothread' is missing" },
+        { "[{\"iothread\":\"io7\"}]", 1, "IOThread \"io7\" object does not exist" },
+        { "[{\"iothread\":\"io0\",\"vq\":[0]}]", 1, "'iothread-vq-mapping[0].vq' is unexpected" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0]},{\"iothread\":\"io1\"}]", 2, "either all items" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0,2]}]", 2, "vq index 2 of iothread-vq-mapping must be 0 to 1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[-1]}]", 2, "vq index -1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0,0]}]", 1, "cannot assign vq 0" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0]}]", 2, "missing vq 1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":0}]", 1, "expected: array" },
+    };
+
+    make_thread(f->rig.vm, "io1");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(RhJson) mapping = json_tokener_parse(cases[i].json);
+        g_autoptr(GError) err = NULL;
+        RhObject **threads = rh_iothread_map(f->rig.vm, mapping, cases[i].nr_queues, &err);
+
+        if (!threads) {
+            g_assert_nonnull(err);
+            g_assert_nonnull(strstr(err->message, cases[i].want));
+            continue;
+        }
+        for (unsigned queue = 0; queue < cases[i].nr_queues; queue++) {
+            g_assert_cmpint(threads[queue]->name[2], ==, cases[i].want[queue]);
+        }
+        g_assert_cmpuint(strlen(cases[i].want), ==, cases[i].nr_queues);
+        rh_iothread_unmap(threads, cases[i].nr_queues);
+    }
+}
+
 static void test_many(Fixture *f, const void *data)
 {
     for (unsigned i = 0; i < 500; i++) {
@@ -465,6 +514,7 @@ int main(int argc, char **argv)
         { "/virtio-blk/iothread/requests", test_requests, "iothread" },
         { "/virtio-blk/iothread/drain", test_drain, "iothread" },
         { "/virtio-blk/iothread/reset-while-pausing", test_reset_while_pausing, "iothread" },
+        { "/virtio-blk/iothread/vq-mapping", test_vq_mapping, "iothread" },
         { "/virtio-blk/iothread/many", test_many, "iothread" },
     };
 
