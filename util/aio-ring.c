@@ -1,5 +1,5 @@
 /*
- * The io_uring of one loop. Requests queued in one turn of the loop are submitted together by a posted call; an
+ * The io_uring of one loop. Requests queued in one turn of the loop are submitted together at its end; an
  * eventfd tells the loop of completions.
  */
 #include "aio-ring.h"
@@ -16,8 +16,7 @@ struct AioRing {
     RhEvent event;
     RhWatch watch;
     RhPoller poller;
-    LoopPost submit;
-    bool is_submit_posted;
+    RhDeferred submit;
     unsigned nr_running;    /* queued or submitted; bounded so that completions never overflow */
     RhCoQueue waiting;      /* for room in the ring */
 };
@@ -31,11 +30,9 @@ static void ring_submit(void *opaque)
 {
     AioRing *ring = opaque;
 
-    ring->is_submit_posted = false;
     /* Refused entries stay queued; with nr_running bounded the kernel takes them at a later turn. */
     if (io_uring_submit(&ring->ring) < 0) {
-        ring->is_submit_posted = true;
-        rh_loop_post_node(ring->loop, &ring->submit);
+        rh_loop_defer(ring->loop, &ring->submit);
     }
 }
 
@@ -154,11 +151,9 @@ ssize_t rh_co_ring(AioRing *ring, RingOp op, int fd, const struct iovec *iov, in
     }
     io_uring_sqe_set_data(sqe, &request);
     if (is_batch_full(ring)) {
-        io_uring_submit(&ring->ring);       /* refused entries stay for the posted call */
-    }
-    if (!ring->is_submit_posted && io_uring_sq_ready(&ring->ring)) {
-        ring->is_submit_posted = true;
-        rh_loop_post_node(ring->loop, &ring->submit);
+        ring_submit(ring);
+    } else {
+        rh_loop_defer(ring->loop, &ring->submit);
     }
     rh_co_yield();
     return request.result;

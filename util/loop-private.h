@@ -73,7 +73,9 @@ struct RhLoop {
     bool is_sleeping;       /* or about to: whoever brings work must write to wake_fd */
     GPtrArray *heaps;       /* of TimerHeap, one per clock in use here */
 
-    LoopPost *taken;        /* posts being run; loop's thread only, as is all below */
+    RhDeferred *deferred;   /* loop's thread only, as is all below */
+    RhDeferred **deferred_tail;
+    LoopPost *taken;        /* posts being run */
     int wake_fd;
     RhWatch wake_watch;
     int timer_fd;           /* main loop only, else -1 */

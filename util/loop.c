@@ -133,6 +133,42 @@ bool rh_loop_run_posts(RhLoop *loop)
     return did;
 }
 
+/* Deferred calls */
+
+void rh_loop_defer(RhLoop *loop, RhDeferred *deferred)
+{
+    if (!deferred->is_waiting) {
+        deferred->is_waiting = true;
+        deferred->next = NULL;
+        *loop->deferred_tail = deferred;
+        loop->deferred_tail = &deferred->next;
+    }
+}
+
+/* Those that wait now; a nested turn may take some of them. What defers itself again waits for the next turn. */
+static bool run_deferred(RhLoop *loop)
+{
+    RhDeferred **end = loop->deferred_tail;
+    bool did = false;
+
+    while (loop->deferred && end != &loop->deferred) {
+        RhDeferred *first = loop->deferred;
+        bool is_last = end == &first->next;
+
+        loop->deferred = first->next;
+        if (!loop->deferred) {
+            loop->deferred_tail = &loop->deferred;
+        }
+        first->is_waiting = false;
+        first->fn(first->opaque);
+        did = true;
+        if (is_last) {
+            break;
+        }
+    }
+    return did;
+}
+
 /* Watches */
 
 static FdSlot *slot_find(RhLoop *loop, int fd)
@@ -290,7 +326,7 @@ static bool run_files(RhLoop *loop)
 static int64_t sleep_begin(RhLoop *loop)
 {
     int64_t wake_ns = INT64_MAX;
-    bool is_busy = loop->taken || loop->nr_file_slots;
+    bool is_busy = loop->taken || loop->deferred || loop->nr_file_slots;
 
     RH_WITH_LOCK(&loop->lock) {
         is_busy |= loop->posts != NULL;
@@ -320,8 +356,10 @@ static bool turn(RhLoop *loop, bool may_block)
 
     did |= rh_timers_fire(loop);
     did |= run_files(loop);
+    did |= loop->deferred != NULL;
     if (may_block && !did) {
         if (rh_loop_poll(loop, &idle_since_ns)) {
+            run_deferred(loop);
             return true;
         }
         timeout_ns = sleep_begin(loop);
@@ -333,7 +371,7 @@ static bool turn(RhLoop *loop, bool may_block)
         did |= rh_loop_run_posts(loop);
         did |= rh_timers_fire(loop);
     }
-    return did;
+    return run_deferred(loop) || did;
 }
 
 void rh_loop_set_guard(RhLoop *loop, RhMutex *guard)
@@ -531,10 +569,12 @@ void rh_loop_turn_urgent(RhLoop *loop)
     rh_assert_on_loop(loop);
     did = run_urgent_posts(loop);
     did |= rh_timers_fire(loop);
+    did |= run_deferred(loop);
     if (!did) {
         poll_urgent(loop, urgent_sleep_begin(loop));
         sleep_end(loop);
         run_urgent_posts(loop);
+        run_deferred(loop);
     }
 }
 
@@ -664,6 +704,7 @@ static RhLoop *loop_new(const char *name, const LoopOps *ops, GError **err)
     loop->timer_fd_ns = INT64_MAX;
     rh_mutex_init(&loop->lock);
     loop->posts_tail = &loop->posts;
+    loop->deferred_tail = &loop->deferred;
     loop->heaps = g_ptr_array_new();
     loop->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (!loop_init(loop, err)) {

@@ -78,6 +78,8 @@ typedef struct BlkRequest {
 /* One queue's own: touched on its loop only, but for in_flight. */
 typedef struct BlkQueue {
     bool is_kicking;            /* completions wait for the end of the kick to be shown */
+    RhDeferred show;            /* of other completions, at the end of the loop's turn */
+    unsigned nr_hidden;         /* that wait for it; still in flight */
     unsigned in_flight;         /* atomic: started and not given back, a retry on its way; DRAINING for each drain */
     BlkRequest *held;           /* failed with policy "stop": tried again when the machine runs */
 } BlkQueue;
@@ -119,15 +121,27 @@ static void nothing(void *opaque)
 {
 }
 
-/* The last thing done for a request or a retry: whoever drains is woken, and may end the disk at once. */
-static void leave(VirtioBlk *disk, BlkQueue *own)
+/* The last thing done for requests or a retry: whoever drains is woken, and may end the disk at once. */
+static void leave(VirtioBlk *disk, BlkQueue *own, unsigned nr)
 {
     RhLoop *main_loop = rh_device_vm(&disk->parent.parent)->loop;
-    unsigned left = __atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL);
+    unsigned left = __atomic_sub_fetch(&own->in_flight, nr, __ATOMIC_ACQ_REL);
 
     if (left && left % DRAINING == 0) {
         rh_loop_post_urgent(main_loop, nothing, NULL);
     }
+}
+
+static void show_hidden(void *opaque)
+{
+    RhVirtq *queue = opaque;
+    VirtioBlk *disk = DISK(queue->vdev);
+    BlkQueue *own = &disk->queues[queue->index];
+    unsigned nr = own->nr_hidden;
+
+    own->nr_hidden = 0;
+    rh_virtq_flush(queue);
+    leave(disk, own, nr);
 }
 
 static void finish(BlkRequest *request, uint8_t status)
@@ -138,10 +152,12 @@ static void finish(BlkRequest *request, uint8_t status)
 
     *request->status = status;
     rh_virtq_push(&request->elem, request->status_skip + 1);
-    if (!own->is_kicking) {
-        rh_virtq_flush(queue);
+    if (own->is_kicking) {
+        leave(disk, own, 1);
+    } else {
+        own->nr_hidden++;
+        rh_loop_defer(queue->loop, &own->show);
     }
-    leave(disk, own);
 }
 
 /* An error of the host: the drive's policy says what the guest sees. */
@@ -153,7 +169,7 @@ static void fail(BlkRequest *request, bool is_read, int error)
     case QMP_BLOCK_ERROR_ACTION_STOP:
         request->next = own->held;
         own->held = request;
-        leave(request->disk, own);
+        leave(request->disk, own, 1);
         break;
     case QMP_BLOCK_ERROR_ACTION_IGNORE:
         finish(request, S_OK);
@@ -379,7 +395,7 @@ static void retry_on_loop(void *opaque)
     g_autofree Retry *retry = opaque;
 
     retry_held(retry->disk, retry->index);
-    leave(retry->disk, &retry->disk->queues[retry->index]);
+    leave(retry->disk, &retry->disk->queues[retry->index], 1);
 }
 
 static RhLoop *loop_of(const VirtioBlk *disk, unsigned index)
@@ -620,6 +636,9 @@ static bool blk_realize(RhDevice *dev, GError **err)
     }
     for (unsigned i = 0; i < disk->num_queues; i++) {
         rh_virtio_add_queue(&disk->parent, disk->queue_size, sizeof(BlkRequest), blk_kick);
+    }
+    for (unsigned i = 0; i < disk->num_queues; i++) {
+        disk->queues[i].show = (RhDeferred){ .fn = show_hidden, .opaque = rh_virtio_queue(&disk->parent, i) };
     }
     return true;
 }

@@ -46,6 +46,19 @@ void rh_loop_post_urgent(RhLoop *loop, void (*fn)(void *opaque), void *opaque);
  */
 void rh_loop_turn_urgent(RhLoop *loop);
 
+/**
+ * RhDeferred - something to do once for all that a turn of a loop brings: submit requests, interrupt a guest
+ * Caller's memory, with fn and opaque set; must stay until fn was called.
+ */
+typedef struct RhDeferred {
+    void (*fn)(void *opaque);
+    void *opaque;
+    struct RhDeferred *next;    /* private, as is_waiting */
+    bool is_waiting;
+} RhDeferred;
+/** rh_loop_defer - call it at the end of this turn of @loop, before it sleeps; no effect while it waits. On the loop's thread. */
+void rh_loop_defer(RhLoop *loop, RhDeferred *deferred);
+
 enum { RH_READABLE = 1, RH_WRITABLE = 2, RH_HANGUP = 4 };
 typedef void RhWatchFn(void *opaque, unsigned events);
 

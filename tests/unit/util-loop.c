@@ -201,6 +201,62 @@ static void test_urgent_turn(void)
     rh_loop_free(loop);
 }
 
+/* Deferred calls come once, behind all that the turn brings, and one that is deferred from there with the next turn. */
+
+typedef struct Deferrals {
+    RhLoop *loop;
+    RhDeferred first, second;
+    char order[16];
+    unsigned nr;
+} Deferrals;
+
+static void deferred_first(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = '1';
+}
+
+static void deferred_second(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = '2';
+    rh_loop_defer(self->loop, &self->first);
+    if (self->nr < 8) {
+        rh_loop_defer(self->loop, &self->second);
+    }
+}
+
+static void defer_both(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = 'p';
+    rh_loop_defer(self->loop, &self->first);
+    rh_loop_defer(self->loop, &self->second);
+}
+
+static void test_deferred(void)
+{
+    RhLoop *loop = new_loop();
+    Deferrals self = { .loop = loop };
+
+    self.first = (RhDeferred) { .fn = deferred_first, .opaque = &self };
+    self.second = (RhDeferred) { .fn = deferred_second, .opaque = &self };
+    rh_loop_post(loop, defer_both, &self);
+    rh_loop_post(loop, defer_both, &self);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(self.order, ==, "pp12");
+    rh_loop_turn(loop, true);                   /* does not sleep over what is deferred */
+    g_assert_cmpstr(self.order, ==, "pp1212");
+    rh_loop_turn(loop, true);
+    rh_loop_turn(loop, true);
+    g_assert_cmpstr(self.order, ==, "pp1212121");
+    g_assert_false(rh_loop_turn(loop, false));
+    rh_loop_free(loop);
+}
+
 /* Watches */
 
 typedef struct Seen {
@@ -676,6 +732,7 @@ int main(int argc, char **argv)
     g_test_add_func("/util/loop/posts-keep-order", test_posts_keep_order);
     g_test_add_func("/util/loop/repost-waits-a-turn", test_repost_waits_a_turn);
     g_test_add_func("/util/loop/urgent-turn", test_urgent_turn);
+    g_test_add_func("/util/loop/deferred", test_deferred);
     g_test_add_func("/util/loop/quit-before-run", test_quit_before_run);
     g_test_add_func("/util/loop/watch-level", test_watch_is_level_triggered);
     g_test_add_func("/util/loop/watch-ends-another", test_watch_ends_another);
