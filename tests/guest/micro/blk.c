@@ -26,7 +26,7 @@ enum {
 };
 enum { T_IN = 0, T_OUT = 1 };
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
-enum { F_INDIRECT = 28, F_EVENT_IDX = 29, F_VERSION_1 = 32 };
+enum { F_FLUSH = 9, F_INDIRECT = 28, F_EVENT_IDX = 29, F_VERSION_1 = 32 };
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8 };
 
 /* --- the rings and the requests --- */
@@ -340,7 +340,8 @@ static bool start_disk(void)
     wr8(common + 0x14, 0);
     wr8(common + 0x14, ACKNOWLEDGE | DRIVER);
     wr32(common + 0x08, 0);
-    wr32(common + 0x0c, 1u << F_INDIRECT | 1u << F_EVENT_IDX);
+    /* §5.2.5: without FLUSH each write would have to reach the disk before it is done */
+    wr32(common + 0x0c, 1u << F_FLUSH | 1u << F_INDIRECT | 1u << F_EVENT_IDX);
     wr32(common + 0x08, 1);
     wr32(common + 0x0c, 1u << (F_VERSION_1 - 32));
     wr8(common + 0x14, ACKNOWLEDGE | DRIVER | FEATURES_OK);
