@@ -72,7 +72,7 @@ typedef struct BlkRequest {
     BlkHeader header;
     uint32_t status_skip;       /* data bytes written in front of the status byte */
     uint8_t *status;
-    struct BlkRequest *next;    /* while held */
+    struct BlkRequest *next;    /* while held, or one of several that are done as one */
 } BlkRequest;
 
 /* One queue's own: touched on its loop only, but for in_flight. */
@@ -296,6 +296,107 @@ static void run_request(void *opaque)
     }
 }
 
+/* --- requests that lie side by side, done as one --- */
+
+enum { MAX_RUN_IOVS = 1024, MAX_RUN_BYTES = 1 << 20 };     /* the first: IOV_MAX of Linux */
+
+typedef struct BlkRun {
+    BlkRequest *first;          /* NULL: none */
+    BlkRequest *last;
+    uint64_t end_sector;
+    uint64_t bytes;
+    unsigned nr_iov;
+} BlkRun;
+
+static size_t data_bytes(const BlkRequest *request)
+{
+    return request->header.type == T_IN ? request->elem.in_bytes - 1 : request->elem.out_bytes - sizeof(BlkHeader);
+}
+
+static unsigned nr_data_iov(const BlkRequest *request)
+{
+    return request->header.type == T_IN ? request->elem.nr_in : request->elem.nr_out;
+}
+
+static void run_as_one(void *opaque)
+{
+    BlkRequest *request = opaque;
+    VirtioBlk *disk = request->disk;
+    bool is_read = request->header.type == T_IN;
+    uint64_t at = request->header.sector * SECTOR;
+    uint64_t bytes = 0;
+    unsigned nr_iov = 0;
+    unsigned nr = 0;
+    g_autofree struct iovec *iov = g_new(struct iovec, MAX_RUN_IOVS);
+    int result;
+
+    for (const BlkRequest *r = request; r; r = r->next, nr++) {
+        memcpy(iov + nr_iov, is_read ? r->elem.in : r->elem.out, nr_data_iov(r) * sizeof(*iov));
+        nr_iov += nr_data_iov(r);
+        bytes += data_bytes(r);
+    }
+    result = is_read ? rh_blk_co_read(&disk->blk, at, bytes, iov, (int)nr_iov)
+                     : rh_blk_co_write(&disk->blk, at, bytes, iov, (int)nr_iov);
+    rh_blk_count_merged(&disk->blk, is_read ? RH_BLK_READ : RH_BLK_WRITE, result == 0 ? nr - 1 : 0);
+    while (request) {
+        BlkRequest *next = request->next;
+
+        if (result == 0) {
+            request->status_skip = is_read ? (uint32_t)data_bytes(request) : 0;
+            finish(request, S_OK);
+        } else {                /* each by itself, so that only the bad ones fail */
+            run_request(request);
+        }
+        request = next;
+    }
+}
+
+static void start_run(BlkRun *run)
+{
+    if (run->first) {
+        rh_co_start(run->first == run->last ? run_request : run_as_one, run->first);
+        run->first = NULL;
+    }
+}
+
+static bool may_merge(const BlkRequest *request)
+{
+    const VirtioBlk *disk = request->disk;
+    uint32_t type = request->header.type;
+
+    return disk->request_merging && (type == T_IN || (type == T_OUT && !disk->drive->is_read_only)) &&
+           data_bytes(request) && range_ok(disk, request->header.sector, data_bytes(request));
+}
+
+/* Start the request, or keep it until it is known whether the next one goes on where it ends. */
+static void enter_run(BlkRun *run, BlkRequest *request)
+{
+    uint64_t bytes;
+
+    if (!may_merge(request)) {
+        start_run(run);
+        rh_co_start(run_request, request);
+        return;
+    }
+    bytes = data_bytes(request);
+    if (run->first && (run->first->header.type != request->header.type || run->end_sector != request->header.sector ||
+                       run->bytes + bytes > MAX_RUN_BYTES || run->nr_iov + nr_data_iov(request) > MAX_RUN_IOVS)) {
+        start_run(run);
+    }
+    request->next = NULL;
+    if (run->first) {
+        run->last->next = request;
+        run->bytes += bytes;
+        run->nr_iov += nr_data_iov(request);
+    } else {
+        run->first = request;
+        run->bytes = bytes;
+        run->nr_iov = nr_data_iov(request);
+    }
+    run->last = request;
+    run->end_sector = request->header.sector + bytes / SECTOR;
+}
+
 /* --- taking requests --- */
 
 /* Drop @bytes from the front of the list. */
@@ -341,17 +442,17 @@ static bool parse(BlkRequest *request)
     return true;
 }
 
-static void start_request(VirtioBlk *disk, BlkQueue *own, BlkRequest *request)
+static void begin_request(VirtioBlk *disk, BlkQueue *own, BlkRequest *request)
 {
     request->disk = disk;
     __atomic_add_fetch(&own->in_flight, 1, __ATOMIC_RELAXED);
-    rh_co_start(run_request, request);
 }
 
 static void blk_kick(RhVirtioDevice *vdev, RhVirtq *queue)
 {
     VirtioBlk *disk = DISK(vdev);
     BlkQueue *own = &disk->queues[queue->index];
+    BlkRun run = { NULL };
     RhVirtElem *elem;
 
     own->is_kicking = true;
@@ -362,8 +463,10 @@ static void blk_kick(RhVirtioDevice *vdev, RhVirtq *queue)
                 rh_virtq_drop(elem);
                 break;
             }
-            start_request(disk, own, (BlkRequest *)elem);
+            begin_request(disk, own, (BlkRequest *)elem);
+            enter_run(&run, (BlkRequest *)elem);
         }
+        start_run(&run);
     } while (rh_virtq_unmute(queue));
     own->is_kicking = false;
     rh_virtq_flush(queue);
@@ -380,7 +483,8 @@ static void retry_held(VirtioBlk *disk, unsigned index)
     while (request) {
         BlkRequest *next = request->next;
 
-        start_request(disk, own, request);
+        begin_request(disk, own, request);
+        rh_co_start(run_request, request);
         request = next;
     }
 }
@@ -682,7 +786,7 @@ static const RhProp blk_props[] = {
             .max = MAX_SECTORS, .doc = "sectors of one write zeroes"),
     RH_PROP("seg-max-adjust", VirtioBlk, seg_max_adjust, .def = true, .doc = "as many segments as the queue has entries"),
     RH_PROP("request-merging", VirtioBlk, request_merging, .def = true, .is_hidden = true,
-            .doc = "allowed, not needed: requests are not merged"),
+            .doc = "requests of one kick that lie side by side are done as one"),
     RH_PROP_AS(rh_prop_size32, "logical_block_size", VirtioBlk, logical_block_size, .def = SECTOR, .max = 2 << 20,
                .doc = "bytes"),
     RH_PROP_AS(rh_prop_size32, "physical_block_size", VirtioBlk, physical_block_size, .def = SECTOR, .max = 2 << 20,

@@ -3,7 +3,7 @@
  * type, its bounds, error policies, and requests held over stop, cont and reset; on the main loop and an IOThread.
  */
 #include "virtio-driver.h"
-#include "block/block.h"
+#include "block/blk.h"
 #include <errno.h>
 #include "softmmu/iothread.h"
 #include "softmmu/runstate.h"
@@ -18,6 +18,9 @@ typedef struct MemState {
     uint8_t bytes[DISK_BYTES];
     int error;                  /* atomic: of every request, unless 0 */
     int64_t delay_ns;
+    int bad_sector;             /* no request that holds it succeeds; 0: none */
+    unsigned nr_reads;
+    unsigned nr_writes;
     unsigned nr_flushes;        /* atomic */
     unsigned nr_discards;
     unsigned nr_fua;
@@ -45,7 +48,12 @@ static int mem_result(MemState *mem)
 static int mem_co_preadv(RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
 {
     MemState *mem = node->state;
+    uint64_t bad = (uint64_t)mem->bad_sector * 512;
 
+    mem->nr_reads++;
+    if (bad && offset <= bad && bad < offset + bytes) {
+        return -EIO;
+    }
     for (int i = 0; i < nr_iov; i++) {
         memcpy(iov[i].iov_base, mem->bytes + offset, iov[i].iov_len);
         offset += iov[i].iov_len;
@@ -59,6 +67,7 @@ static int mem_co_pwritev(RhBlkNode *node, uint64_t offset, uint64_t bytes, cons
     MemState *mem = node->state;
     int result = mem_result(mem);
 
+    mem->nr_writes++;
     mem->nr_fua += flags & RH_BLK_FUA;
     for (int i = 0; result == 0 && i < nr_iov; i++) {
         memcpy(mem->bytes + offset, iov[i].iov_base, iov[i].iov_len);
@@ -439,6 +448,65 @@ static void test_queue_reset_while_pausing(Fixture *f, const void *data)
     reset_while_pausing(f, true);
 }
 
+/* Take as many answers as there are requests. */
+static void kick_and_take(Fixture *f, unsigned nr)
+{
+    uint32_t len;
+
+    rig_kick(&f->q);
+    for (unsigned i = 0; i < nr; i++) {
+        g_assert_true(wait_for_one(f, &len));
+    }
+}
+
+static void see_counts(RhBlk *blk, void *opaque)
+{
+    *(RhBlk **)opaque = blk;
+}
+
+/* What lies side by side is one request below, and what the guest gets is the same. */
+static void test_merge(Fixture *f, const void *data)
+{
+    static const struct { uint32_t type; unsigned sector; } mixed[] = {
+        { IN, 8 }, { IN, 9 }, { OUT, 10 }, { OUT, 12 }, { IN, 64 },
+    };
+    uint8_t *buf = rig_host(&f->rig, f->data);
+    RhBlk *blk = NULL;
+
+    rh_blk_foreach_blk(f->rig.vm, see_counts, &blk);
+    for (unsigned i = 0; i < 4; i++) {
+        start(f, i, IN, 3 + i, 512);
+    }
+    kick_and_take(f, 4);
+    g_assert_cmpuint(f->mem->nr_reads, ==, 1);
+    g_assert_cmpuint(buf[0], ==, 6);        /* they share the buffer; in the order of the sectors */
+    g_assert_cmpuint(blk->ops[RH_BLK_READ], ==, 4);
+    g_assert_cmpuint(blk->merged[RH_BLK_READ], ==, 3);
+    g_assert_cmpuint(blk->bytes[RH_BLK_READ], ==, 4 * 512);
+
+    f->mem->nr_reads = 0;
+    memset(buf, 0x33, 512);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mixed); i++) {
+        start(f, i, mixed[i].type, mixed[i].sector, 512);
+    }
+    kick_and_take(f, G_N_ELEMENTS(mixed));
+    g_assert_cmpuint(f->mem->nr_reads, ==, 1);
+    g_assert_cmpuint(f->mem->nr_writes, ==, 2);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mixed); i++) {    /* the last one is beyond the end */
+        g_assert_cmpuint(*rig_host(&f->rig, f->status + i), ==, i == G_N_ELEMENTS(mixed) - 1 ? IOERR : OK);
+    }
+    g_assert_cmpuint(f->mem->bytes[11 * 512], ==, 11);
+
+    f->mem->bad_sector = 22;
+    for (unsigned i = 0; i < 4; i++) {
+        start(f, i, IN, 20 + i, 512);
+    }
+    kick_and_take(f, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpuint(*rig_host(&f->rig, f->status + i), ==, i == 2 ? IOERR : OK);
+    }
+}
+
 /* What threads (io0, io1) the queues get, or a piece of the error. */
 static void test_vq_mapping(Fixture *f, const void *data)
 {
@@ -510,6 +578,7 @@ int main(int argc, char **argv)
         { "/virtio-blk/drain", test_drain, NULL },
         { "/virtio-blk/reset-while-pausing", test_reset_while_pausing, NULL },
         { "/virtio-blk/queue-reset-while-pausing", test_queue_reset_while_pausing, NULL },
+        { "/virtio-blk/merge", test_merge, NULL },
         { "/virtio-blk/many", test_many, NULL },
         { "/virtio-blk/iothread/requests", test_requests, "iothread" },
         { "/virtio-blk/iothread/drain", test_drain, "iothread" },
