@@ -20,6 +20,7 @@ enum {                          /* request types, §5.2.6 */
     T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13,
 };
 enum { AUTO_QUEUES = UINT16_MAX };
+enum { SHOW_EVERY = 4 };        /* requests of a long kick: a driver that polls goes on while we do */
 enum { DRAINING = 1 << 20 };   /* more than requests can be in flight */
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
 enum { SECTOR = 512, ID_BYTES = 20, MAX_SECTORS = INT32_MAX / SECTOR, MAX_SEGMENTS = 1 };
@@ -78,6 +79,7 @@ typedef struct BlkRequest {
 /* One queue's own: touched on its loop only, but for in_flight. */
 typedef struct BlkQueue {
     bool is_kicking;            /* completions wait for the end of the kick to be shown */
+    unsigned nr_kicked;         /* requests that were done before their kick was */
     RhDeferred show;            /* of other completions, at the end of the loop's turn */
     unsigned nr_hidden;         /* that wait for it; still in flight */
     unsigned in_flight;         /* atomic: started and not given back, a retry on its way; DRAINING for each drain */
@@ -153,6 +155,9 @@ static void finish(BlkRequest *request, uint8_t status)
     *request->status = status;
     rh_virtq_push(&request->elem, request->status_skip + 1);
     if (own->is_kicking) {
+        if (++own->nr_kicked % SHOW_EVERY == 0) {
+            rh_virtq_show(queue);
+        }
         leave(disk, own, 1);
     } else {
         own->nr_hidden++;
