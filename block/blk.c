@@ -232,6 +232,12 @@ int rh_blk_co_read(RhBlk *blk, uint64_t offset, uint64_t bytes, const struct iov
     return count(blk, RH_BLK_READ, bytes, rh_co_node_read(blk->user.node, offset, bytes, iov, nr_iov));
 }
 
+void rh_blk_count_merged(RhBlk *blk, RhBlkOp op, uint64_t nr_more)
+{
+    __atomic_fetch_add(&blk->ops[op], nr_more, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&blk->merged[op], nr_more, __ATOMIC_RELAXED);
+}
+
 static unsigned write_flags(const RhBlk *blk)
 {
     return __atomic_load_n(&blk->has_write_cache, __ATOMIC_RELAXED) ? 0 : RH_BLK_FUA;

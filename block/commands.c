@@ -102,6 +102,8 @@ static QmpBlockDeviceStats *blk_stats(const RhBlk *blk)
     stats->unmap_bytes = LOAD(bytes, RH_BLK_UNMAP);
     stats->rd_operations = LOAD(ops, RH_BLK_READ);
     stats->wr_operations = LOAD(ops, RH_BLK_WRITE);
+    stats->rd_merged = LOAD(merged, RH_BLK_READ);
+    stats->wr_merged = LOAD(merged, RH_BLK_WRITE);
     stats->flush_operations = LOAD(ops, RH_BLK_FLUSH);
     stats->unmap_operations = LOAD(ops, RH_BLK_UNMAP);
     stats->failed_rd_operations = LOAD(failed, RH_BLK_READ);

@@ -21,6 +21,7 @@ typedef struct FileState {
     bool is_device;
     bool is_writable;       /* how fd was opened */
     bool has_locks;
+    uint32_t memory_align;  /* of direct I/O; what offsets and lengths need is node->align */
     uint64_t length;        /* changes only by truncate, atomically */
     RhCoMutex edges;        /* misaligned direct writes, one at a time */
 } FileState;
@@ -38,6 +39,18 @@ static int open_fd(RhBlkNode *node, const char *path)
         node->is_read_only |= fd >= 0;
     }
     return fd;
+}
+
+/* Linux 6.1 tells; file systems that do not, and older kernels, are content with pages. */
+static void find_alignment(RhBlkNode *node, FileState *state)
+{
+    struct statx st;
+    bool is_told = statx(state->aio.fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN) &&
+                   st.stx_dio_offset_align && st.stx_dio_offset_align <= DIRECT_ALIGN &&
+                   st.stx_dio_mem_align <= DIRECT_ALIGN;
+
+    node->align = !node->is_direct ? 1 : is_told ? st.stx_dio_offset_align : DIRECT_ALIGN;
+    state->memory_align = !node->is_direct ? 1 : is_told ? MAX(st.stx_dio_mem_align, 1) : DIRECT_ALIGN;
 }
 
 static bool look_at(RhBlkNode *node, FileState *state, const char *path, GError **err)
@@ -62,7 +75,7 @@ static bool look_at(RhBlkNode *node, FileState *state, const char *path, GError 
     }
     /* Disks are made of sectors: the file's last one is filled up with zeroes. */
     state->length = state->is_device ? bytes : rh_align_up((uint64_t)st.st_size, SECTOR);
-    node->align = node->is_direct ? DIRECT_ALIGN : 1;
+    find_alignment(node, state);
     return true;
 }
 
@@ -171,14 +184,16 @@ static int move_request(RhBlkNode *node, bool is_write, uint64_t offset, uint64_
 static bool is_aligned(const RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
 {
     uint64_t bits = offset | bytes;
+    uintptr_t addresses = 0;
 
     if (node->align == 1) {
         return true;
     }
     for (int i = 0; i < nr_iov; i++) {
-        bits |= (uintptr_t)iov[i].iov_base | iov[i].iov_len;
+        addresses |= (uintptr_t)iov[i].iov_base;
+        bits |= iov[i].iov_len;
     }
-    return !(bits & (node->align - 1));
+    return !(bits & (node->align - 1)) && !(addresses & (((FileState *)node->state)->memory_align - 1));
 }
 
 typedef struct Truncation {
@@ -212,7 +227,7 @@ static int move_copied(RhBlkNode *node, bool is_write, uint64_t offset, uint64_t
                        int nr_iov)
 {
     FileState *state = node->state;
-    uint8_t *copy = g_aligned_alloc(1, COPY_PIECE, node->align);
+    uint8_t *copy = g_aligned_alloc(1, COPY_PIECE, DIRECT_ALIGN);
     uint64_t done = 0;
     int result = 0;
 

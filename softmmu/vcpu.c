@@ -36,6 +36,17 @@ static void wait_changed(RhVcpu *vcpu)
     rh_mutex_wait(&vcpu->lock, &vcpu->changed);
 }
 
+static void nothing(void *opaque)
+{
+}
+
+/* With the lock held: wake whoever is in wait_until(). */
+static void tell_changed(RhVcpu *vcpu)
+{
+    pthread_cond_broadcast(&vcpu->changed);
+    rh_loop_post_urgent(vcpu->vm->loop, nothing, NULL);
+}
+
 void rh_vcpu_init(RhVcpu *vcpu, RhVm *vm, RhObject *cpu, uint64_t arch_id)
 {
     vcpu->vm = vm;
@@ -70,7 +81,7 @@ static void do_work(RhVcpu *vcpu)
         work->fn(vcpu, work->arg);
         rh_lock(&vcpu->lock);
         work->is_done = true;
-        pthread_cond_broadcast(&vcpu->changed);
+        tell_changed(vcpu);
     }
 }
 
@@ -87,7 +98,7 @@ static bool may_run(RhVcpu *vcpu, bool is_halted)
         }
         if (vcpu->must_pause && !vcpu->is_paused) {
             vcpu->is_paused = true;
-            pthread_cond_broadcast(&vcpu->changed);
+            tell_changed(vcpu);
         }
         wait_changed(vcpu);
     }
@@ -157,6 +168,10 @@ static void *vcpu_thread(void *opaque)
     if (good && ops(vcpu)->vcpu_fini) {
         ops(vcpu)->vcpu_fini(vcpu);
     }
+    RH_WITH_LOCK(&vcpu->lock) {
+        vcpu->has_ended = true;
+        tell_changed(vcpu);
+    }
     return NULL;
 }
 
@@ -170,6 +185,7 @@ bool rh_vcpu_start(RhVcpu *vcpu, GError **err)
     vcpu->must_pause = true;
     vcpu->must_exit = false;
     vcpu->has_failed_to_start = false;
+    vcpu->has_ended = false;
     vcpu->thread = rh_thread_start(name, vcpu_thread, vcpu);
     rh_lock(&vcpu->lock);
     while (!vcpu->is_started && !vcpu->has_failed_to_start) {
@@ -205,20 +221,37 @@ void rh_vcpu_kick(RhVcpu *vcpu)
     kick_accel(vcpu);
 }
 
-/* Waiting for a vCPU must not hold the machine lock: the vCPU may want it to leave a device. */
-static bool drop_machine_lock(RhVm *vm)
+/*
+ * Wait until *@is_done (of @vcpu, under its lock). The machine lock is dropped meanwhile: the vCPU may want it to leave
+ * a device. And it may wait for the main loop, to reset a disk with requests under way, so that one is turned.
+ */
+static void wait_until(RhVcpu *vcpu, const bool *is_done)
 {
-    if (!rh_is_locked_by_me(&vm->lock)) {
-        return false;
+    RhVm *vm = vcpu->vm;
+    bool is_on_main = rh_loop_current() == vm->loop;
+    bool has_lock = !is_on_main && rh_is_locked_by_me(&vm->lock);
+
+    if (has_lock) {
+        rh_unlock(&vm->lock);
     }
-    rh_unlock(&vm->lock);
-    return true;
+    rh_lock(&vcpu->lock);
+    while (!*is_done) {
+        if (is_on_main) {
+            rh_unlock(&vcpu->lock);
+            rh_loop_turn_urgent(vm->loop);
+            rh_lock(&vcpu->lock);
+        } else {
+            wait_changed(vcpu);
+        }
+    }
+    rh_unlock(&vcpu->lock);
+    if (has_lock) {
+        rh_lock(&vm->lock);
+    }
 }
 
 void rh_vcpu_stop(RhVcpu *vcpu)
 {
-    bool dropped;
-
     if (!vcpu->is_started) {
         return;
     }
@@ -227,18 +260,13 @@ void rh_vcpu_stop(RhVcpu *vcpu)
         kick_locked(vcpu);
     }
     kick_accel(vcpu);
-    dropped = drop_machine_lock(vcpu->vm);
+    wait_until(vcpu, &vcpu->has_ended);
     pthread_join(vcpu->thread, NULL);
-    if (dropped) {
-        rh_lock(&vcpu->vm->lock);
-    }
     vcpu->is_started = false;
 }
 
 void rh_vcpus_pause(RhVm *vm)
 {
-    bool dropped;
-
     for (guint i = 0; i < vm->vcpus->len; i++) {
         RhVcpu *vcpu = vm->vcpus->pdata[i];
 
@@ -248,18 +276,12 @@ void rh_vcpus_pause(RhVm *vm)
         }
         kick_accel(vcpu);
     }
-    dropped = drop_machine_lock(vm);
     for (guint i = 0; i < vm->vcpus->len; i++) {
         RhVcpu *vcpu = vm->vcpus->pdata[i];
 
-        rh_lock(&vcpu->lock);
-        while (vcpu->is_started && !vcpu->is_paused) {
-            wait_changed(vcpu);
+        if (vcpu->is_started) {
+            wait_until(vcpu, &vcpu->is_paused);
         }
-        rh_unlock(&vcpu->lock);
-    }
-    if (dropped) {
-        rh_lock(&vm->lock);
     }
 }
 
@@ -278,7 +300,6 @@ void rh_vcpus_resume(RhVm *vm)
 void rh_vcpu_run_on(RhVcpu *vcpu, void (*fn)(RhVcpu *vcpu, void *arg), void *arg)
 {
     Work work = { .fn = fn, .arg = arg };
-    bool dropped;
 
     if (current == vcpu || !vcpu->is_started) {
         fn(vcpu, arg);
@@ -289,13 +310,5 @@ void rh_vcpu_run_on(RhVcpu *vcpu, void (*fn)(RhVcpu *vcpu, void *arg), void *arg
         kick_locked(vcpu);
     }
     kick_accel(vcpu);
-    dropped = drop_machine_lock(vcpu->vm);
-    rh_lock(&vcpu->lock);
-    while (!work.is_done) {
-        wait_changed(vcpu);
-    }
-    rh_unlock(&vcpu->lock);
-    if (dropped) {
-        rh_lock(&vcpu->vm->lock);
-    }
+    wait_until(vcpu, &work.is_done);
 }

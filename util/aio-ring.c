@@ -1,5 +1,5 @@
 /*
- * The io_uring of one loop. Requests queued in one turn of the loop are submitted together by a posted call; an
+ * The io_uring of one loop. Requests queued in one turn of the loop are submitted together at its end; an
  * eventfd tells the loop of completions.
  */
 #include "aio-ring.h"
@@ -15,8 +15,8 @@ struct AioRing {
     RhLoop *loop;
     RhEvent event;
     RhWatch watch;
-    LoopPost submit;
-    bool is_submit_posted;
+    RhPoller poller;
+    RhDeferred submit;
     unsigned nr_running;    /* queued or submitted; bounded so that completions never overflow */
     RhCoQueue waiting;      /* for room in the ring */
 };
@@ -30,20 +30,16 @@ static void ring_submit(void *opaque)
 {
     AioRing *ring = opaque;
 
-    ring->is_submit_posted = false;
     /* Refused entries stay queued; with nr_running bounded the kernel takes them at a later turn. */
     if (io_uring_submit(&ring->ring) < 0) {
-        ring->is_submit_posted = true;
-        rh_loop_post_node(ring->loop, &ring->submit);
+        rh_loop_defer(ring->loop, &ring->submit);
     }
 }
 
-static void ring_reap(void *opaque, unsigned events)
+static void reap(AioRing *ring)
 {
-    AioRing *ring = opaque;
     struct io_uring_cqe *cqe;
 
-    rh_event_clear(&ring->event);
     while (io_uring_peek_cqe(&ring->ring, &cqe) == 0) {
         RingRequest *request = io_uring_cqe_get_data(cqe);
 
@@ -53,6 +49,30 @@ static void ring_reap(void *opaque, unsigned events)
         rh_co_queue_wake_one(&ring->waiting);
         rh_co_resume(request->co);
     }
+}
+
+static void ring_ready(void *opaque, unsigned events)
+{
+    AioRing *ring = opaque;
+
+    rh_event_clear(&ring->event);
+    reap(ring);
+}
+
+static bool ring_poll(void *opaque)
+{
+    AioRing *ring = opaque;
+
+    if (!io_uring_cq_ready(&ring->ring)) {
+        return false;
+    }
+    reap(ring);
+    return true;
+}
+
+static void ring_polled(void *opaque, bool is_on)
+{
+    io_uring_cq_eventfd_toggle(&((AioRing *)opaque)->ring, !is_on);    /* refused by old kernels: then both */
 }
 
 static AioRing *ring_new(RhLoop *loop)
@@ -73,7 +93,9 @@ static AioRing *ring_new(RhLoop *loop)
     }
     ring->submit.fn = ring_submit;
     ring->submit.opaque = ring;
-    rh_watch_begin(&ring->watch, loop, rh_event_fd(&ring->event), RH_READABLE, ring_reap, ring);
+    rh_watch_begin(&ring->watch, loop, rh_event_fd(&ring->event), RH_READABLE, ring_ready, ring);
+    ring->watch.is_urgent = true;
+    rh_poller_begin(&ring->poller, loop, ring_poll, ring_polled, ring);
     return ring;
 }
 
@@ -92,10 +114,18 @@ void rh_aio_ring_free(AioRing *ring)
         return;
     }
     g_assert(!ring->nr_running);
+    rh_poller_end(&ring->poller);
     rh_watch_end(&ring->watch);
     io_uring_queue_exit(&ring->ring);
     rh_event_fini(&ring->event);
     g_free(ring);
+}
+
+static bool is_batch_full(AioRing *ring)
+{
+    int64_t max = __atomic_load_n(&ring->loop->aio_max_batch, __ATOMIC_RELAXED);
+
+    return max && io_uring_sq_ready(&ring->ring) >= max;
 }
 
 ssize_t rh_co_ring(AioRing *ring, RingOp op, int fd, const struct iovec *iov, int nr_iov, uint64_t offset)
@@ -120,9 +150,10 @@ ssize_t rh_co_ring(AioRing *ring, RingOp op, int fd, const struct iovec *iov, in
         break;
     }
     io_uring_sqe_set_data(sqe, &request);
-    if (!ring->is_submit_posted) {
-        ring->is_submit_posted = true;
-        rh_loop_post_node(ring->loop, &ring->submit);
+    if (is_batch_full(ring)) {
+        ring_submit(ring);
+    } else {
+        rh_loop_defer(ring->loop, &ring->submit);
     }
     rh_co_yield();
     return request.result;

@@ -26,6 +26,11 @@ void rh_aio_init(RhAio *aio, int fd, RhAioKind kind)
     aio->may_try_write = !is_direct && !is_sync;
 }
 
+void rh_loop_set_aio_batch(RhLoop *loop, int64_t max_batch)
+{
+    __atomic_store_n(&loop->aio_max_batch, max_batch, __ATOMIC_RELAXED);
+}
+
 typedef struct Request {
     RhAio *aio;
     RingOp op;

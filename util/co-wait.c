@@ -42,6 +42,7 @@ unsigned rh_co_wait_fd(int fd, unsigned events)
     FdWait wait = { .co = rh_co_self() };
 
     rh_watch_begin(&wait.watch, rh_loop_current(), fd, events, fd_wait_seen, &wait);
+    wait.watch.is_urgent = true;
     rh_co_yield();
     return wait.events;
 }

@@ -17,6 +17,7 @@ typedef struct LoopPost {
     void *opaque;
     struct LoopPost *next;
     bool is_allocated;      /* by rh_loop_post, to be freed once taken */
+    bool is_urgent;
 } LoopPost;
 
 /* A descriptor with at least one watch. Freed with its last watch. */
@@ -55,7 +56,14 @@ struct RhLoop {
     GSource *source;        /* of the main loop only */
     RhMutex *guard;         /* main loop: held by its thread except while it waits; NULL: none */
     bool should_quit;       /* atomic */
-    int64_t poll_max_ns;    /* atomic */
+    int64_t poll_max_ns;    /* atomic, as the next three */
+    int64_t poll_grow;
+    int64_t poll_shrink;
+    int64_t aio_max_batch;
+    int64_t poll_ns;        /* how long to poll now; loop's thread only, as the next five */
+    unsigned poll_pause;
+    unsigned poll_pause_left;
+    bool is_polling;        /* pollers were told so */
     RhPoller *pollers;
     RhPoller *next_poller;  /* cursor, so that a poller may end any poller */
 
@@ -65,7 +73,9 @@ struct RhLoop {
     bool is_sleeping;       /* or about to: whoever brings work must write to wake_fd */
     GPtrArray *heaps;       /* of TimerHeap, one per clock in use here */
 
-    LoopPost *taken;        /* posts being run; loop's thread only, as is all below */
+    RhDeferred *deferred;   /* loop's thread only, as is all below */
+    RhDeferred **deferred_tail;
+    LoopPost *taken;        /* posts being run */
     int wake_fd;
     RhWatch wake_watch;
     int timer_fd;           /* main loop only, else -1 */
@@ -82,8 +92,14 @@ struct RhLoop {
 
 extern const LoopOps rh_loop_epoll;
 
-/** rh_loop_post_node - as rh_loop_post without allocation; @post may be used again once fn was called */
+/** rh_loop_post_node - as rh_loop_post_urgent without allocation; @post may be used again once fn was called */
 void rh_loop_post_node(RhLoop *loop, LoopPost *post);
+/** rh_loop_run_posts - run what is posted; whether something was */
+bool rh_loop_run_posts(RhLoop *loop);
+/** rh_loop_poll - nothing is to do: poll; whether work was found. @ret_since_ns: when it began, unset if it is off */
+bool rh_loop_poll(RhLoop *loop, int64_t *ret_since_ns);
+/** rh_loop_poll_adapt - the loop slept after polling since @since_ns, and something came; 0: it did not poll */
+void rh_loop_poll_adapt(RhLoop *loop, int64_t since_ns);
 /** rh_loop_kick - make a sleeping loop look at its timers and posts again; any thread */
 void rh_loop_kick(RhLoop *loop);
 /** rh_loop_fd_ready - for back-ends: call the watches of @fd that want one of @events */

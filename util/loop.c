@@ -1,6 +1,6 @@
 /*
- * The event loop: posted calls, watches of descriptors, pollers, and its ride on GLib's main context.
- * How it waits is the business of a back-end (LoopOps); timers are in clock.c.
+ * The event loop: posted calls, watches of descriptors, and its ride on GLib's main context.
+ * How it waits is the business of a back-end (LoopOps); timers are in clock.c, pollers in loop-poll.c.
  *
  * Sleeping: before it waits, a loop says so in is_sleeping and looks for posts and timers once more,
  * both under its lock. Whoever brings work takes the lock, and writes to wake_fd only if the flag is
@@ -12,6 +12,7 @@
 #include "loop-private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
@@ -59,13 +60,13 @@ void rh_loop_kick(RhLoop *loop)
     }
 }
 
-void rh_loop_post_node(RhLoop *loop, LoopPost *post)
+static void enqueue(RhLoop *loop, LoopPost *post)
 {
     bool was_sleeping = false;
 
     post->next = NULL;
     RH_WITH_LOCK(&loop->lock) {
-        *loop->posts_tail = post;
+        __atomic_store_n(loop->posts_tail, post, __ATOMIC_RELAXED);     /* pollers look without the lock */
         loop->posts_tail = &post->next;
         was_sleeping = loop->is_sleeping;
         loop->is_sleeping = false;
@@ -75,39 +76,95 @@ void rh_loop_post_node(RhLoop *loop, LoopPost *post)
     }
 }
 
-void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+void rh_loop_post_node(RhLoop *loop, LoopPost *post)
+{
+    post->is_urgent = true;
+    enqueue(loop, post);
+}
+
+static void post_new(RhLoop *loop, void (*fn)(void *opaque), void *opaque, bool is_urgent)
 {
     LoopPost *post = g_new(LoopPost, 1);
 
-    post->fn = fn;
-    post->opaque = opaque;
-    post->is_allocated = true;
-    rh_loop_post_node(loop, post);
+    *post = (LoopPost) { .fn = fn, .opaque = opaque, .is_allocated = true, .is_urgent = is_urgent };
+    enqueue(loop, post);
+}
+
+void rh_loop_post(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    post_new(loop, fn, opaque, false);
+}
+
+void rh_loop_post_urgent(RhLoop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    post_new(loop, fn, opaque, true);
+}
+
+static void run_post(LoopPost *post)
+{
+    void (*fn)(void *opaque) = post->fn;
+    void *opaque = post->opaque;
+
+    if (post->is_allocated) {
+        g_free(post);
+    }
+    fn(opaque);
 }
 
 /* Calls posted from now on wait for the next turn, so that they cannot keep the loop from its watches. */
-static bool run_posts(RhLoop *loop)
+bool rh_loop_run_posts(RhLoop *loop)
 {
     bool did = false;
 
     if (!loop->taken) {
         RH_WITH_LOCK(&loop->lock) {
             loop->taken = loop->posts;
-            loop->posts = NULL;
+            __atomic_store_n(&loop->posts, NULL, __ATOMIC_RELAXED);
             loop->posts_tail = &loop->posts;
         }
     }
     while (loop->taken) {       /* a nested turn may have taken the rest */
         LoopPost *post = loop->taken;
-        void (*fn)(void *opaque) = post->fn;
-        void *opaque = post->opaque;
 
         loop->taken = post->next;
-        if (post->is_allocated) {
-            g_free(post);
-        }
-        fn(opaque);
+        run_post(post);
         did = true;
+    }
+    return did;
+}
+
+/* Deferred calls */
+
+void rh_loop_defer(RhLoop *loop, RhDeferred *deferred)
+{
+    if (!deferred->is_waiting) {
+        deferred->is_waiting = true;
+        deferred->next = NULL;
+        *loop->deferred_tail = deferred;
+        loop->deferred_tail = &deferred->next;
+    }
+}
+
+/* Those that wait now; a nested turn may take some of them. What defers itself again waits for the next turn. */
+static bool run_deferred(RhLoop *loop)
+{
+    RhDeferred **end = loop->deferred_tail;
+    bool did = false;
+
+    while (loop->deferred && end != &loop->deferred) {
+        RhDeferred *first = loop->deferred;
+        bool is_last = end == &first->next;
+
+        loop->deferred = first->next;
+        if (!loop->deferred) {
+            loop->deferred_tail = &loop->deferred;
+        }
+        first->is_waiting = false;
+        first->fn(first->opaque);
+        did = true;
+        if (is_last) {
+            break;
+        }
     }
     return did;
 }
@@ -263,55 +320,13 @@ static bool run_files(RhLoop *loop)
     return nr_ready > 0;
 }
 
-/* Pollers */
-
-void rh_loop_set_poll(RhLoop *loop, int64_t max_ns)
-{
-    __atomic_store_n(&loop->poll_max_ns, max_ns, __ATOMIC_RELAXED);
-    rh_loop_kick(loop);
-}
-
-void rh_poller_begin(RhPoller *poller, RhLoop *loop, bool (*fn)(void *opaque), void *opaque)
-{
-    *poller = (RhPoller) { .loop = loop, .fn = fn, .opaque = opaque, .next = loop->pollers };
-    loop->pollers = poller;
-}
-
-void rh_poller_end(RhPoller *poller)
-{
-    RhLoop *loop = poller->loop;
-    RhPoller **link;
-
-    if (!loop) {
-        return;
-    }
-    for (link = &loop->pollers; *link != poller; link = &(*link)->next) {
-    }
-    *link = poller->next;
-    if (loop->next_poller == poller) {
-        loop->next_poller = poller->next;
-    }
-    *poller = (RhPoller) { 0 };
-}
-
-static bool run_pollers(RhLoop *loop)
-{
-    bool did = false;
-
-    for (RhPoller *poller = loop->pollers; poller; poller = loop->next_poller) {
-        loop->next_poller = poller->next;
-        did |= poller->fn(poller->opaque);
-    }
-    return did;
-}
-
 /* Turning */
 
 /* Announce sleep; returns how long: 0 not at all, -1 until woken. */
 static int64_t sleep_begin(RhLoop *loop)
 {
     int64_t wake_ns = INT64_MAX;
-    bool is_busy = loop->taken || loop->nr_file_slots;
+    bool is_busy = loop->taken || loop->deferred || loop->nr_file_slots;
 
     RH_WITH_LOCK(&loop->lock) {
         is_busy |= loop->posts != NULL;
@@ -333,45 +348,30 @@ static void sleep_end(RhLoop *loop)
     }
 }
 
-/* Look everywhere without sleeping, for at most the loop's polling time and until the next timer. */
-static bool poll_busily(RhLoop *loop)
-{
-    int64_t max_ns = __atomic_load_n(&loop->poll_max_ns, __ATOMIC_RELAXED);
-    int64_t end_ns;
-
-    if (!max_ns) {
-        return false;
-    }
-    end_ns = rh_monotonic_ns() + max_ns;
-    do {
-        if (run_pollers(loop) || loop->ops->wait(loop, 0) || run_posts(loop) ||
-            rh_timers_fire(loop)) {
-            return true;
-        }
-    } while (rh_monotonic_ns() < end_ns && !__atomic_load_n(&loop->should_quit, __ATOMIC_RELAXED));
-    return false;
-}
-
 static bool turn(RhLoop *loop, bool may_block)
 {
-    bool did = run_posts(loop);
+    bool did = rh_loop_run_posts(loop);
     int64_t timeout_ns = 0;
+    int64_t idle_since_ns = 0;
 
     did |= rh_timers_fire(loop);
     did |= run_files(loop);
-    if (may_block && !did && poll_busily(loop)) {
-        return true;
-    }
+    did |= loop->deferred != NULL;
     if (may_block && !did) {
+        if (rh_loop_poll(loop, &idle_since_ns)) {
+            run_deferred(loop);
+            return true;
+        }
         timeout_ns = sleep_begin(loop);
     }
     did |= loop->ops->wait(loop, timeout_ns);
     if (timeout_ns) {
         sleep_end(loop);
-        did |= run_posts(loop);
+        rh_loop_poll_adapt(loop, idle_since_ns);
+        did |= rh_loop_run_posts(loop);
         did |= rh_timers_fire(loop);
     }
-    return did;
+    return run_deferred(loop) || did;
 }
 
 void rh_loop_set_guard(RhLoop *loop, RhMutex *guard)
@@ -427,6 +427,155 @@ bool rh_loop_turn(RhLoop *loop, bool may_block)
     did = turn(loop, may_block);
     current_loop = outer;
     return did;
+}
+
+/* Turning in the midst of a callback */
+
+/* The first urgent post of a list, unlinked. */
+static LoopPost *unlink_urgent(LoopPost **link)
+{
+    while (*link && !(*link)->is_urgent) {
+        link = &(*link)->next;
+    }
+    if (*link) {
+        LoopPost *post = *link;
+
+        __atomic_store_n(link, post->next, __ATOMIC_RELAXED);
+        return post;
+    }
+    return NULL;
+}
+
+static LoopPost *next_urgent(RhLoop *loop)
+{
+    LoopPost *post = unlink_urgent(&loop->taken);
+
+    if (!post) {
+        RH_WITH_LOCK(&loop->lock) {
+            post = unlink_urgent(&loop->posts);
+            loop->posts_tail = &loop->posts;
+            while (*loop->posts_tail) {
+                loop->posts_tail = &(*loop->posts_tail)->next;
+            }
+        }
+    }
+    return post;
+}
+
+/* As many as there can be now: one that posts itself again waits for the next turn. */
+static bool run_urgent_posts(RhLoop *loop)
+{
+    unsigned nr_left = 0;
+    bool did = false;
+    LoopPost *post;
+
+    for (post = loop->taken; post; post = post->next) {
+        nr_left += post->is_urgent;
+    }
+    RH_WITH_LOCK(&loop->lock) {
+        for (post = loop->posts; post; post = post->next) {
+            nr_left += post->is_urgent;
+        }
+    }
+    while (nr_left-- && (post = next_urgent(loop))) {
+        run_post(post);
+        did = true;
+    }
+    return did;
+}
+
+typedef struct UrgentFd {
+    uint32_t serial;
+    int fd;
+} UrgentFd;
+
+/* The descriptors with urgent watches, and wake_fd, for poll(2). */
+static void list_urgent(RhLoop *loop, GArray *fds, GArray *polled)
+{
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, loop->slots);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const FdSlot *slot = value;
+        unsigned events = 0;
+
+        for (const RhWatch *watch = slot->watches; watch; watch = watch->next) {
+            events |= watch->is_urgent ? watch->events : 0;
+        }
+        if (events) {
+            UrgentFd fd = { slot->serial, slot->fd };
+            struct pollfd to_poll = {
+                .fd = slot->fd,
+                .events = (short)((events & RH_READABLE ? POLLIN : 0) | (events & RH_WRITABLE ? POLLOUT : 0)),
+            };
+
+            g_array_append_val(fds, fd);
+            g_array_append_val(polled, to_poll);
+        }
+    }
+}
+
+static bool poll_urgent(RhLoop *loop, int64_t timeout_ns)
+{
+    g_autoptr(GArray) fds = g_array_new(false, false, sizeof(UrgentFd));
+    g_autoptr(GArray) polled = g_array_new(false, false, sizeof(struct pollfd));
+    RhMutex *guard = loop->guard && rh_is_locked_by_me(loop->guard) ? loop->guard : NULL;
+    struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+    int nr_ready;
+
+    list_urgent(loop, fds, polled);
+    if (guard) {
+        rh_unlock(guard);
+    }
+    nr_ready = ppoll((struct pollfd *)(void *)polled->data, polled->len, timeout_ns < 0 ? NULL : &timeout, NULL);
+    if (guard) {
+        rh_lock(guard);
+    }
+    for (guint i = 0; nr_ready > 0 && i < polled->len; i++) {
+        const UrgentFd *fd = &g_array_index(fds, UrgentFd, i);
+        short events = g_array_index(polled, struct pollfd, i).revents;
+
+        if (events) {
+            rh_loop_fd_ready(loop, fd->fd, fd->serial,
+                             (events & POLLIN ? RH_READABLE : 0) | (events & POLLOUT ? RH_WRITABLE : 0) |
+                             (events & (POLLHUP | POLLERR) ? RH_HANGUP : 0));
+        }
+    }
+    return nr_ready > 0;
+}
+
+/* As sleep_begin(), for a sleep that posts that are not urgent do not keep from. */
+static int64_t urgent_sleep_begin(RhLoop *loop)
+{
+    int64_t wake_ns = INT64_MAX;
+
+    RH_WITH_LOCK(&loop->lock) {
+        for (const LoopPost *post = loop->posts; post && wake_ns; post = post->next) {
+            wake_ns = post->is_urgent ? 0 : wake_ns;
+        }
+        if (wake_ns) {
+            loop->is_sleeping = true;
+            wake_ns = rh_timers_next_ns(loop);
+        }
+    }
+    return wake_ns == INT64_MAX ? -1 : MAX(wake_ns - rh_monotonic_ns(), 0);
+}
+
+void rh_loop_turn_urgent(RhLoop *loop)
+{
+    bool did;
+
+    rh_assert_on_loop(loop);
+    did = run_urgent_posts(loop);
+    did |= rh_timers_fire(loop);
+    did |= run_deferred(loop);
+    if (!did) {
+        poll_urgent(loop, urgent_sleep_begin(loop));
+        sleep_end(loop);
+        run_urgent_posts(loop);
+        run_deferred(loop);
+    }
 }
 
 void rh_loop_run(RhLoop *loop)
@@ -540,6 +689,7 @@ static bool loop_init(RhLoop *loop, GError **err)
         return false;
     }
     rh_watch_begin(&loop->wake_watch, loop, loop->wake_fd, RH_READABLE, wake_seen, loop);
+    loop->wake_watch.is_urgent = true;
     return true;
 }
 
@@ -554,6 +704,7 @@ static RhLoop *loop_new(const char *name, const LoopOps *ops, GError **err)
     loop->timer_fd_ns = INT64_MAX;
     rh_mutex_init(&loop->lock);
     loop->posts_tail = &loop->posts;
+    loop->deferred_tail = &loop->deferred;
     loop->heaps = g_ptr_array_new();
     loop->slots = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (!loop_init(loop, err)) {

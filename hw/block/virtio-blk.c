@@ -20,6 +20,7 @@ enum {                          /* request types, §5.2.6 */
     T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13,
 };
 enum { AUTO_QUEUES = UINT16_MAX };
+enum { SHOW_EVERY = 4 };        /* requests of a long kick: a driver that polls goes on while we do */
 enum { DRAINING = 1 << 20 };   /* more than requests can be in flight */
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
 enum { SECTOR = 512, ID_BYTES = 20, MAX_SECTORS = INT32_MAX / SECTOR, MAX_SEGMENTS = 1 };
@@ -72,12 +73,15 @@ typedef struct BlkRequest {
     BlkHeader header;
     uint32_t status_skip;       /* data bytes written in front of the status byte */
     uint8_t *status;
-    struct BlkRequest *next;    /* while held */
+    struct BlkRequest *next;    /* while held, or one of several that are done as one */
 } BlkRequest;
 
 /* One queue's own: touched on its loop only, but for in_flight. */
 typedef struct BlkQueue {
     bool is_kicking;            /* completions wait for the end of the kick to be shown */
+    unsigned nr_kicked;         /* requests that were done before their kick was */
+    RhDeferred show;            /* of other completions, at the end of the loop's turn */
+    unsigned nr_hidden;         /* that wait for it; still in flight */
     unsigned in_flight;         /* atomic: started and not given back, a retry on its way; DRAINING for each drain */
     BlkRequest *held;           /* failed with policy "stop": tried again when the machine runs */
 } BlkQueue;
@@ -91,6 +95,7 @@ struct VirtioBlk {
     RhDrive *drive;             /* properties */
     char *serial;
     RhObject *iothread;
+    json_object *vq_mapping;
     uint16_t num_queues;
     uint16_t queue_size;
     int32_t bootindex;
@@ -101,6 +106,7 @@ struct VirtioBlk {
     int write_cache, werror, rerror;
     RhBlk blk;                  /* wiring */
     BlkQueue *queues;
+    RhObject **threads;         /* of the queues, by vq_mapping; or NULL */
     BlkRegs regs;
 };
 
@@ -117,15 +123,27 @@ static void nothing(void *opaque)
 {
 }
 
-/* The last thing done for a request or a retry: whoever drains is woken, and may end the disk at once. */
-static void leave(VirtioBlk *disk, BlkQueue *own)
+/* The last thing done for requests or a retry: whoever drains is woken, and may end the disk at once. */
+static void leave(VirtioBlk *disk, BlkQueue *own, unsigned nr)
 {
     RhLoop *main_loop = rh_device_vm(&disk->parent.parent)->loop;
-    unsigned left = __atomic_sub_fetch(&own->in_flight, 1, __ATOMIC_ACQ_REL);
+    unsigned left = __atomic_sub_fetch(&own->in_flight, nr, __ATOMIC_ACQ_REL);
 
     if (left && left % DRAINING == 0) {
-        rh_loop_post(main_loop, nothing, NULL);
+        rh_loop_post_urgent(main_loop, nothing, NULL);
     }
+}
+
+static void show_hidden(void *opaque)
+{
+    RhVirtq *queue = opaque;
+    VirtioBlk *disk = DISK(queue->vdev);
+    BlkQueue *own = &disk->queues[queue->index];
+    unsigned nr = own->nr_hidden;
+
+    own->nr_hidden = 0;
+    rh_virtq_flush(queue);
+    leave(disk, own, nr);
 }
 
 static void finish(BlkRequest *request, uint8_t status)
@@ -136,10 +154,15 @@ static void finish(BlkRequest *request, uint8_t status)
 
     *request->status = status;
     rh_virtq_push(&request->elem, request->status_skip + 1);
-    if (!own->is_kicking) {
-        rh_virtq_flush(queue);
+    if (own->is_kicking) {
+        if (++own->nr_kicked % SHOW_EVERY == 0) {
+            rh_virtq_show(queue);
+        }
+        leave(disk, own, 1);
+    } else {
+        own->nr_hidden++;
+        rh_loop_defer(queue->loop, &own->show);
     }
-    leave(disk, own);
 }
 
 /* An error of the host: the drive's policy says what the guest sees. */
@@ -151,7 +174,7 @@ static void fail(BlkRequest *request, bool is_read, int error)
     case QMP_BLOCK_ERROR_ACTION_STOP:
         request->next = own->held;
         own->held = request;
-        leave(request->disk, own);
+        leave(request->disk, own, 1);
         break;
     case QMP_BLOCK_ERROR_ACTION_IGNORE:
         finish(request, S_OK);
@@ -278,6 +301,107 @@ static void run_request(void *opaque)
     }
 }
 
+/* --- requests that lie side by side, done as one --- */
+
+enum { MAX_RUN_IOVS = 1024, MAX_RUN_BYTES = 1 << 20 };     /* the first: IOV_MAX of Linux */
+
+typedef struct BlkRun {
+    BlkRequest *first;          /* NULL: none */
+    BlkRequest *last;
+    uint64_t end_sector;
+    uint64_t bytes;
+    unsigned nr_iov;
+} BlkRun;
+
+static size_t data_bytes(const BlkRequest *request)
+{
+    return request->header.type == T_IN ? request->elem.in_bytes - 1 : request->elem.out_bytes - sizeof(BlkHeader);
+}
+
+static unsigned nr_data_iov(const BlkRequest *request)
+{
+    return request->header.type == T_IN ? request->elem.nr_in : request->elem.nr_out;
+}
+
+static void run_as_one(void *opaque)
+{
+    BlkRequest *request = opaque;
+    VirtioBlk *disk = request->disk;
+    bool is_read = request->header.type == T_IN;
+    uint64_t at = request->header.sector * SECTOR;
+    uint64_t bytes = 0;
+    unsigned nr_iov = 0;
+    unsigned nr = 0;
+    g_autofree struct iovec *iov = g_new(struct iovec, MAX_RUN_IOVS);
+    int result;
+
+    for (const BlkRequest *r = request; r; r = r->next, nr++) {
+        memcpy(iov + nr_iov, is_read ? r->elem.in : r->elem.out, nr_data_iov(r) * sizeof(*iov));
+        nr_iov += nr_data_iov(r);
+        bytes += data_bytes(r);
+    }
+    result = is_read ? rh_blk_co_read(&disk->blk, at, bytes, iov, (int)nr_iov)
+                     : rh_blk_co_write(&disk->blk, at, bytes, iov, (int)nr_iov);
+    rh_blk_count_merged(&disk->blk, is_read ? RH_BLK_READ : RH_BLK_WRITE, result == 0 ? nr - 1 : 0);
+    while (request) {
+        BlkRequest *next = request->next;
+
+        if (result == 0) {
+            request->status_skip = is_read ? (uint32_t)data_bytes(request) : 0;
+            finish(request, S_OK);
+        } else {                /* each by itself, so that only the bad ones fail */
+            run_request(request);
+        }
+        request = next;
+    }
+}
+
+static void start_run(BlkRun *run)
+{
+    if (run->first) {
+        rh_co_start(run->first == run->last ? run_request : run_as_one, run->first);
+        run->first = NULL;
+    }
+}
+
+static bool may_merge(const BlkRequest *request)
+{
+    const VirtioBlk *disk = request->disk;
+    uint32_t type = request->header.type;
+
+    return disk->request_merging && (type == T_IN || (type == T_OUT && !disk->drive->is_read_only)) &&
+           data_bytes(request) && range_ok(disk, request->header.sector, data_bytes(request));
+}
+
+/* Start the request, or keep it until it is known whether the next one goes on where it ends. */
+static void enter_run(BlkRun *run, BlkRequest *request)
+{
+    uint64_t bytes;
+
+    if (!may_merge(request)) {
+        start_run(run);
+        rh_co_start(run_request, request);
+        return;
+    }
+    bytes = data_bytes(request);
+    if (run->first && (run->first->header.type != request->header.type || run->end_sector != request->header.sector ||
+                       run->bytes + bytes > MAX_RUN_BYTES || run->nr_iov + nr_data_iov(request) > MAX_RUN_IOVS)) {
+        start_run(run);
+    }
+    request->next = NULL;
+    if (run->first) {
+        run->last->next = request;
+        run->bytes += bytes;
+        run->nr_iov += nr_data_iov(request);
+    } else {
+        run->first = request;
+        run->bytes = bytes;
+        run->nr_iov = nr_data_iov(request);
+    }
+    run->last = request;
+    run->end_sector = request->header.sector + bytes / SECTOR;
+}
+
 /* --- taking requests --- */
 
 /* Drop @bytes from the front of the list. */
@@ -323,17 +447,17 @@ static bool parse(BlkRequest *request)
     return true;
 }
 
-static void start_request(VirtioBlk *disk, BlkQueue *own, BlkRequest *request)
+static void begin_request(VirtioBlk *disk, BlkQueue *own, BlkRequest *request)
 {
     request->disk = disk;
     __atomic_add_fetch(&own->in_flight, 1, __ATOMIC_RELAXED);
-    rh_co_start(run_request, request);
 }
 
 static void blk_kick(RhVirtioDevice *vdev, RhVirtq *queue)
 {
     VirtioBlk *disk = DISK(vdev);
     BlkQueue *own = &disk->queues[queue->index];
+    BlkRun run = { NULL };
     RhVirtElem *elem;
 
     own->is_kicking = true;
@@ -344,8 +468,10 @@ static void blk_kick(RhVirtioDevice *vdev, RhVirtq *queue)
                 rh_virtq_drop(elem);
                 break;
             }
-            start_request(disk, own, (BlkRequest *)elem);
+            begin_request(disk, own, (BlkRequest *)elem);
+            enter_run(&run, (BlkRequest *)elem);
         }
+        start_run(&run);
     } while (rh_virtq_unmute(queue));
     own->is_kicking = false;
     rh_virtq_flush(queue);
@@ -362,7 +488,8 @@ static void retry_held(VirtioBlk *disk, unsigned index)
     while (request) {
         BlkRequest *next = request->next;
 
-        start_request(disk, own, request);
+        begin_request(disk, own, request);
+        rh_co_start(run_request, request);
         request = next;
     }
 }
@@ -377,23 +504,29 @@ static void retry_on_loop(void *opaque)
     g_autofree Retry *retry = opaque;
 
     retry_held(retry->disk, retry->index);
-    leave(retry->disk, &retry->disk->queues[retry->index]);
+    leave(retry->disk, &retry->disk->queues[retry->index], 1);
+}
+
+static RhLoop *loop_of(const VirtioBlk *disk, unsigned index)
+{
+    RhObject *thread = disk->threads ? disk->threads[index] : disk->iothread;
+
+    return thread ? rh_iothread_loop(thread) : rh_device_vm(&disk->parent.parent)->loop;
 }
 
 static void blk_start(RhVirtioDevice *vdev)
 {
     VirtioBlk *disk = DISK(vdev);
-    RhVm *vm = rh_device_vm(&vdev->parent);
 
     for (unsigned i = 0; i < disk->num_queues; i++) {
         Retry *retry;
 
-        rh_virtio_set_loop(rh_virtio_queue(vdev, i), disk->iothread ? rh_iothread_loop(disk->iothread) : NULL);
+        rh_virtio_set_loop(rh_virtio_queue(vdev, i), loop_of(disk, i));
         if (disk->queues[i].held) {
             retry = g_new0(Retry, 1);
             *retry = (Retry){ disk, i };
             __atomic_add_fetch(&disk->queues[i].in_flight, 1, __ATOMIC_RELAXED);
-            rh_loop_post(disk->iothread ? rh_iothread_loop(disk->iothread) : vm->loop, retry_on_loop, retry);
+            rh_loop_post_urgent(loop_of(disk, i), retry_on_loop, retry);
         }
     }
 }
@@ -421,7 +554,7 @@ static void blk_stop(RhVirtioDevice *vdev)
 
     add_in_flight(disk, DRAINING);
     while (!is_idle(disk)) {
-        rh_loop_turn(rh_device_vm(&vdev->parent)->loop, true);
+        rh_loop_turn_urgent(rh_device_vm(&vdev->parent)->loop);
     }
     add_in_flight(disk, -DRAINING);
 }
@@ -573,7 +706,18 @@ static void release_blk(RhDevice *dev, void *arg)
         drop_held(disk, i);
     }
     rh_blk_detach(&disk->blk);
+    rh_iothread_unmap(disk->threads, disk->num_queues);
+    disk->threads = NULL;
     g_clear_pointer(&disk->queues, g_free);
+}
+
+static bool map_threads(VirtioBlk *disk, GError **err)
+{
+    if (disk->iothread) {
+        return rh_fail(err, "iothread and iothread-vq-mapping properties cannot be set at the same time");
+    }
+    disk->threads = rh_iothread_map(rh_device_vm(&disk->parent.parent), disk->vq_mapping, disk->num_queues, err);
+    return disk->threads;
 }
 
 static bool blk_realize(RhDevice *dev, GError **err)
@@ -596,8 +740,14 @@ static bool blk_realize(RhDevice *dev, GError **err)
     }
     disk->queues = g_new0(BlkQueue, disk->num_queues);
     rh_device_claim(dev, release_blk, NULL);
+    if (disk->vq_mapping && !map_threads(disk, err)) {
+        return false;
+    }
     for (unsigned i = 0; i < disk->num_queues; i++) {
         rh_virtio_add_queue(&disk->parent, disk->queue_size, sizeof(BlkRequest), blk_kick);
+    }
+    for (unsigned i = 0; i < disk->num_queues; i++) {
+        disk->queues[i].show = (RhDeferred){ .fn = show_hidden, .opaque = rh_virtio_queue(&disk->parent, i) };
     }
     return true;
 }
@@ -628,6 +778,8 @@ static const RhProp blk_props[] = {
             .doc = "number of queues; default: one, on PCI one for each vCPU"),
     RH_PROP("queue-size", VirtioBlk, queue_size, .def = 256, .max = RH_VIRTQ_MAX_SIZE, .doc = "entries of a queue"),
     RH_PROP_LINK("iothread", VirtioBlk, iothread, RH_TYPE_IOTHREAD, .doc = "thread that does the work"),
+    RH_PROP_AS(rh_prop_json, "iothread-vq-mapping", VirtioBlk, vq_mapping,
+               .doc = "threads that do the work of the queues: [{\"iothread\":id,\"vqs\":[0,...]},...]"),
     RH_PROP_AS(rh_prop_on_off_auto, "write-cache", VirtioBlk, write_cache, .doc = "volatile write cache"),
     RH_PROP("share-rw", VirtioBlk, shares_writing, .doc = "others may write to the image"),
     RH_PROP("config-wce", VirtioBlk, has_config_wce, .def = true, .doc = "the driver may switch the write cache"),
@@ -639,7 +791,7 @@ static const RhProp blk_props[] = {
             .max = MAX_SECTORS, .doc = "sectors of one write zeroes"),
     RH_PROP("seg-max-adjust", VirtioBlk, seg_max_adjust, .def = true, .doc = "as many segments as the queue has entries"),
     RH_PROP("request-merging", VirtioBlk, request_merging, .def = true, .is_hidden = true,
-            .doc = "allowed, not needed: requests are not merged"),
+            .doc = "requests of one kick that lie side by side are done as one"),
     RH_PROP_AS(rh_prop_size32, "logical_block_size", VirtioBlk, logical_block_size, .def = SECTOR, .max = 2 << 20,
                .doc = "bytes"),
     RH_PROP_AS(rh_prop_size32, "physical_block_size", VirtioBlk, physical_block_size, .def = SECTOR, .max = 2 << 20,

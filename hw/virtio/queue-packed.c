@@ -151,25 +151,33 @@ static bool is_event_due(RhVirtq *queue, uint16_t off_wrap, unsigned from)
     return (event + laps - from) % laps < (to + laps - from) % laps;
 }
 
-static bool packed_publish(RhVirtq *queue)
+static void packed_show(RhVirtq *queue)
 {
     RhVirtqState *regs = &queue->regs;
-    unsigned from;
-    uint32_t event;
 
     if (!queue->has_held) {
-        return false;
+        return;
     }
     rh_virtq_store16(queue->desc + (size_t)queue->held_slot * DESC_SIZE + DESC_FLAGS, queue->held_flags,
                      __ATOMIC_RELEASE);
     queue->has_held = false;
+    queue->has_unsignalled = true;
+    if (!regs->is_signalled_valid) {
+        regs->signalled_idx = (uint16_t)position(queue->held_slot, queue->held_flags & DESC_F_USED, regs->size);
+        regs->is_signalled_valid = true;
+    }
+}
+
+static bool packed_is_signal_due(RhVirtq *queue)
+{
+    RhVirtqState *regs = &queue->regs;
+    unsigned from = regs->signalled_idx;
+    uint32_t event;
+
     /* The batch is visible before the driver's wish is read; the driver does the reverse. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     event = __atomic_load_n((uint32_t *)(void *)queue->driver, __ATOMIC_RELAXED);
-    from = regs->is_signalled_valid ? regs->signalled_idx
-                                    : position(queue->held_slot, queue->held_flags & DESC_F_USED, regs->size);
     regs->signalled_idx = (uint16_t)position(regs->used_idx, regs->used_wrap, regs->size);
-    regs->is_signalled_valid = true;
     switch (event >> 16 & 3) {
     case EVENT_F_DISABLE:
         return false;
@@ -190,7 +198,8 @@ const RhVirtqOps rh_virtq_packed = {
     .pop = packed_pop,
     .unpop = packed_unpop,
     .push = packed_push,
-    .publish = packed_publish,
+    .show = packed_show,
+    .is_signal_due = packed_is_signal_due,
     .is_empty = packed_is_empty,
     .set_kicks = packed_set_kicks,
 };

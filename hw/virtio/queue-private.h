@@ -10,7 +10,8 @@ struct RhVirtqOps {
     RhVirtElem *(*pop)(RhVirtq *queue);
     void (*unpop)(RhVirtq *queue, const RhVirtElem *elem);
     void (*push)(RhVirtq *queue, const RhVirtElem *elem, uint32_t written);
-    bool (*publish)(RhVirtq *queue);                /* returns whether the driver wants a signal */
+    void (*show)(RhVirtq *queue);                   /* make visible what was pushed */
+    bool (*is_signal_due)(RhVirtq *queue);          /* whether the driver wants one for what was shown since the last time */
     bool (*is_empty)(RhVirtq *queue);
     void (*set_kicks)(RhVirtq *queue, bool is_wanted);
 };

@@ -161,16 +161,20 @@ static bool split_is_empty(RhVirtq *queue)
     return queue->regs.avail_idx == queue->avail_seen && !look(queue);
 }
 
-static bool split_publish(RhVirtq *queue)
+static void split_show(RhVirtq *queue)
 {
-    RhVirtqState *regs = &queue->regs;
+    const RhVirtqState *regs = &queue->regs;
 
-    if (queue->used_shown == regs->used_idx) {
-        return false;
+    if (queue->used_shown != regs->used_idx) {
+        /* §2.7.8.2: entries before the index. Pairs with the driver's read of idx before entries. */
+        rh_virtq_store16(queue->device + RING_IDX, regs->used_idx, __ATOMIC_RELEASE);
+        queue->used_shown = regs->used_idx;
+        queue->has_unsignalled = true;
     }
-    /* §2.7.8.2: entries before the index. Pairs with the driver's read of idx before entries. */
-    rh_virtq_store16(queue->device + RING_IDX, regs->used_idx, __ATOMIC_RELEASE);
-    queue->used_shown = regs->used_idx;
+}
+
+static bool split_is_signal_due(RhVirtq *queue)
+{
     /* §2.7.7.2: the index is visible before the driver's wish is read; the driver does the reverse. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (rh_virtio_has(queue->vdev, RH_VIRTIO_F_NOTIFY_ON_EMPTY) && !queue->in_flight && split_is_empty(queue)) {
@@ -196,7 +200,8 @@ const RhVirtqOps rh_virtq_split = {
     .pop = split_pop,
     .unpop = split_unpop,
     .push = split_push,
-    .publish = split_publish,
+    .show = split_show,
+    .is_signal_due = split_is_signal_due,
     .is_empty = split_is_empty,
     .set_kicks = split_set_kicks,
 };

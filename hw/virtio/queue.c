@@ -168,6 +168,7 @@ void rh_virtq_begin(RhVirtq *queue, RhSpace *space, bool is_packed, bool has_eve
     queue->avail_seen = queue->regs.avail_idx;
     queue->used_shown = queue->regs.used_idx;
     queue->has_held = false;
+    queue->has_unsignalled = false;
     queue->wants_kicks = true;
     queue->is_live = true;
 }
@@ -393,10 +394,24 @@ void rh_virtq_push(RhVirtElem *elem, uint32_t written)
     rh_virtq_give(elem);
 }
 
+void rh_virtq_show(RhVirtq *queue)
+{
+    if (refresh(queue)) {
+        queue->ops->show(queue);
+    }
+}
+
 void rh_virtq_flush(RhVirtq *queue)
 {
-    if (refresh(queue) && queue->ops->publish(queue)) {
-        rh_virtio_signal(queue);
+    if (!refresh(queue)) {
+        return;
+    }
+    queue->ops->show(queue);
+    if (queue->has_unsignalled) {
+        queue->has_unsignalled = false;
+        if (queue->ops->is_signal_due(queue)) {
+            rh_virtio_signal(queue);
+        }
     }
 }
 
@@ -435,6 +450,9 @@ void rh_virtq_mute(RhVirtq *queue)
 
 bool rh_virtq_unmute(RhVirtq *queue)
 {
+    if (queue->is_polled) {
+        return !rh_virtq_is_empty(queue);
+    }
     queue->wants_kicks = true;
     if (!refresh(queue)) {
         return false;

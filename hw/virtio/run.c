@@ -152,6 +152,19 @@ static bool poll_ring(void *opaque)
     return true;
 }
 
+/* The driver need not kick a ring that is looked at all the time. */
+static void ring_polled(void *opaque, bool is_on)
+{
+    RhVirtq *queue = opaque;
+
+    queue->is_polled = is_on;
+    if (queue->is_delivering && is_on) {
+        rh_virtq_mute(queue);
+    } else if (queue->is_delivering) {
+        rh_virtq_unmute(queue);     /* the poller looks once more */
+    }
+}
+
 /* Posted when the queue first starts; the reference that came along keeps the device until then. */
 static void attach(void *opaque)
 {
@@ -161,7 +174,7 @@ static void attach(void *opaque)
     if (queue->is_attached) {
         rh_watch_begin(&queue->watch, queue->loop, rh_event_fd(&queue->kicked), RH_READABLE, doorbell_rang, queue);
         if (!is_on_main(queue)) {
-            rh_poller_begin(&queue->poller, queue->loop, poll_ring, queue);
+            rh_poller_begin(&queue->poller, queue->loop, poll_ring, ring_polled, queue);
         }
     }
     rh_object_unref(obj);
@@ -376,7 +389,8 @@ void rh_virtio_start_queue(RhVirtq *queue)
 
 /*
  * A vCPU that resets a queue or a device with requests under way waits for the main loop, which finishes them, with
- * the machine lock given away meanwhile. Drivers rarely do this: they wait for their requests first.
+ * the machine lock given away meanwhile. It cannot be paused until then: whoever waits for it on the main loop turns that
+ * urgently. Drivers rarely do this: they wait for their requests first.
  */
 typedef struct MainErrand {
     void (*fn)(void *arg);
@@ -415,7 +429,7 @@ static void where_it_can_stop(RhVirtioDevice *vdev, void (*fn)(void *arg), void 
         fn(arg);
         return;
     }
-    rh_loop_post(vm->loop, run_main_errand, &errand);
+    rh_loop_post_urgent(vm->loop, run_main_errand, &errand);
     while (!errand.is_done) {
         rh_mutex_wait(&vm->lock, &errand.done);
     }

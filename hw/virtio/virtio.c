@@ -113,14 +113,18 @@ void rh_virtio_accept(RhVirtioDevice *vdev, uint64_t features)
         return;
     }
     vdev->features = features & rh_virtio_offered(vdev);
+    vdev->has_unoffered = features & ~rh_virtio_offered(vdev);
     if (vdev->bus->is_legacy && rh_virtio_type(vdev)->features_set) {
         rh_virtio_type(vdev)->features_set(vdev);       /* a legacy driver has no FEATURES_OK */
     }
 }
 
-/* §2.2.2, §6.2: whether we can work with what the driver took. */
+/* §2.2, §6.2: whether we can work with what the driver took. A legacy driver is not told, so it gets what there is. */
 static bool are_features_good(RhVirtioDevice *vdev)
 {
+    if (vdev->has_unoffered && !vdev->bus->is_legacy) {
+        return false;
+    }
     if (!rh_virtio_has(vdev, RH_VIRTIO_F_VERSION_1)) {
         return vdev->bus->is_legacy;
     }
@@ -130,7 +134,8 @@ static bool are_features_good(RhVirtioDevice *vdev)
 static void settle_features(RhVirtioDevice *vdev, uint8_t *status)
 {
     if (!are_features_good(vdev)) {
-        rh_guest_error(&vdev->parent, "features 0x%" PRIx64 " do not work", vdev->features);
+        rh_guest_error(&vdev->parent, "features 0x%" PRIx64 "%s do not work", vdev->features,
+                       vdev->has_unoffered ? " with others that are not offered" : "");
         *status &= ~RH_VIRTIO_FEATURES_OK;
     } else if (rh_virtio_type(vdev)->features_set) {
         rh_virtio_type(vdev)->features_set(vdev);
@@ -236,6 +241,7 @@ static void virtio_reset(RhDevice *dev)
 
     rh_virtio_stop(vdev);
     vdev->features = 0;
+    vdev->has_unoffered = false;
     vdev->status = 0;
     vdev->config_generation = 0;
     vdev->has_kicked_early = false;
@@ -261,6 +267,7 @@ static void virtio_saving(RhDevice *dev)
         .status = vdev->status,
         .config_generation = vdev->config_generation,
         .has_kicked_early = vdev->has_kicked_early,
+        .has_unoffered = vdev->has_unoffered,
         .nr_queues = (uint16_t)vdev->nr_queues,
     };
     for (unsigned i = 0; i < vdev->nr_queues; i++) {
@@ -307,6 +314,7 @@ static bool virtio_check(RhDevice *dev, GError **err)
     vdev->status = saved->status;
     vdev->config_generation = saved->config_generation;
     vdev->has_kicked_early = saved->has_kicked_early;
+    vdev->has_unoffered = saved->has_unoffered;
     for (unsigned i = 0; i < vdev->nr_queues; i++) {
         vdev->queues[i].regs = saved->queues[i];
         vdev->queues[i].is_broken = saved->status & RH_VIRTIO_NEEDS_RESET;
@@ -334,6 +342,7 @@ static const RhField virtio_fields[] = {
     RH_FIELD(RhVirtioState, status),
     RH_FIELD(RhVirtioState, config_generation),
     RH_FIELD(RhVirtioState, has_kicked_early, .max = 1),
+    RH_FIELD(RhVirtioState, has_unoffered, .max = 1),
     RH_FIELD(RhVirtioState, nr_queues, .max = RH_VIRTIO_MAX_QUEUES),
     RH_FIELD_STRUCTS(RhVirtioState, queues, queue_fields),
 };

@@ -40,6 +40,7 @@ struct RhBlk {
     uint64_t ops[RH_NR_BLK_OPS];
     uint64_t bytes[RH_NR_BLK_OPS];
     uint64_t failed[RH_NR_BLK_OPS];
+    uint64_t merged[RH_NR_BLK_OPS];     /* of ops: done together with another */
 };
 
 /**
@@ -58,6 +59,9 @@ int rh_blk_co_write(RhBlk *blk, uint64_t offset, uint64_t bytes, const struct io
 int rh_blk_co_flush(RhBlk *blk);
 int rh_blk_co_discard(RhBlk *blk, uint64_t offset, uint64_t bytes);
 int rh_blk_co_zero(RhBlk *blk, uint64_t offset, uint64_t bytes, bool may_unmap);
+
+/** rh_blk_count_merged - the request just done stood for @nr_more of the guest's besides itself */
+void rh_blk_count_merged(RhBlk *blk, RhBlkOp op, uint64_t nr_more);
 
 /**
  * rh_blk_failed - a request failed with -@error: what the policy says. REPORT: tell the guest; IGNORE: call it done; STOP: the machine

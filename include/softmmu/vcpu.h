@@ -24,6 +24,7 @@ typedef struct RhVcpu {
     bool is_paused;
     bool is_started;
     bool has_failed_to_start;
+    bool has_ended;             /* is_started, and the thread is about to be gone */
     GError *start_error;
     GQueue work;
     RhLookup memory_lookup;     /* the vCPU thread's own */

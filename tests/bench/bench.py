@@ -3,7 +3,8 @@
 
     bench.py [--binary PATH] [--peer PATH] [--guests DIR] [--rounds N] [NAME...]
 
-NAMEs: start memory exits (all by default). scripts/bench finds the paths.
+NAMEs: start memory exits, and for disks blk-tmpfs blk-disk with -iothread behind or not (all by default).
+scripts/bench finds the paths.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -122,7 +124,65 @@ def exits(binary, guests):
     return {**ours, **shares}
 
 
+DISK_MIB = 64
+DISK_TENTHS = "8"       # of a second, each phase
+# Of QEMU 7.2's cache modes: the default one, and the one meant for disks, by the ring and by Linux AIO.
+CACHED = ""
+DIRECT_RING = ",cache.direct=on,aio=io_uring"
+DIRECT_NATIVE = ",cache.direct=on,aio=native"
+
+
+def cpu_seconds(pid):
+    """CPU time of a running process, threads that ended included: the clock of clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def phases(process):
+    """The phases of the guest micro/blk.c as it goes through them: name, requests, us, CPU us."""
+    cpu = 0
+    for line in process.stdout:
+        found = re.match(r"BLK (begin|end) ([\w ]+)(?:: (\d+) in (\d+) us, (\d+) us aside)?\s*$", line)
+        if not found:
+            raise SystemExit(f"{process.args[0]}: the guest said {line!r}")
+        if found[1] == "begin":
+            cpu = cpu_seconds(process.pid)
+            process.stdin.write(DISK_TENTHS)
+            process.stdin.flush()
+        else:
+            requests, wall, aside = (int(found[i]) for i in (3, 4, 5))
+            yield found[2], requests, wall, (cpu_seconds(process.pid) - cpu) * 1e6 - aside
+
+
+def run_disk(binary, guests, where, options, device):
+    """Requests a second and CPU time of one, of each phase, on a new file in @where."""
+    with tempfile.NamedTemporaryFile(dir=where, prefix="rhea-bench-") as image:
+        os.posix_fallocate(image.fileno(), 0, DISK_MIB << 20)
+        argv = [binary, "-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", str(RAM_MIB), "-nodefaults",
+                "-no-user-config", "-display", "none", "-net", "none", *DEBUG_EXIT, "-serial", "stdio",
+                "-bios", str(guests / "micro/blk.rom"), "-object", "iothread,id=io0",
+                "-blockdev", f"driver=file,node-name=d0,filename={image.name}{options}", "-device",
+                f"virtio-blk-pci,drive=d0,queue-size=1024,num-queues=1,disable-legacy=on{device}"]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        seen = {}
+        for name, requests, wall, cpu in phases(process):
+            seen[f"{name}, 1000/s"] = requests * 1e3 / wall
+            seen[f"{name}, CPU us each"] = cpu / requests
+        if process.wait() != PASSED:
+            raise SystemExit(f"{binary}: exit status {process.returncode}, want {PASSED}")
+    return seen
+
+
+def disk(where, options):
+    """Benches on files in @where: of the main loop, and of an IOThread."""
+    return (lambda binary, guests: run_disk(binary, guests, where, options, ""),
+            lambda binary, guests: run_disk(binary, guests, where, options, ",iothread=io0"))
+
+
 BENCHES = {"start": (start, 11), "memory": (memory, 3), "exits": (exits, 5)}
+for bench_name, functions in {"blk-tmpfs": disk("/dev/shm", CACHED), "blk-disk": disk("/var/tmp", DIRECT_RING),
+                              "blk-disk-native": disk("/var/tmp", DIRECT_NATIVE)}.items():
+    BENCHES[bench_name] = (functions[0], 3)
+    BENCHES[bench_name + "-iothread"] = (functions[1], 3)
 
 
 def compare(name, rounds, arguments):
@@ -133,6 +193,7 @@ def compare(name, rounds, arguments):
     for _ in range(rounds or usual):
         for binary, seen in samples.items():
             seen.append(function(binary, arguments.guests))
+    print(f"-- {name}")
     for key in samples[arguments.binary][0]:
         ours, peer = (statistics.median(s[key] for s in seen) for seen in samples.values())
         print(f"{key:42} {ours:10.2f} {peer:10.2f} {ours / peer if peer else float('nan'):8.2f}",

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Bare-metal guests: reset vector, PVH entry, timers, interrupts, resets."""
 
+import tempfile
+from pathlib import Path
+
 import harness
 from harness import GUESTS, Machine, case, need_kvm
 
@@ -47,6 +50,65 @@ def micro_split_irqchip():
 def micro_own_chips():
     """All interrupt chips are ours: local APIC, timer, IPIs, I/O APIC, PIT."""
     micro("micro-own-chips", "-M", "q35,kernel-irqchip=off", "-bios", GUESTS / "micro/micro.rom")
+
+
+def thread_ns(machine, name):
+    """CPU time of the thread of that name."""
+    for task in Path(f"/proc/{machine.process.pid}/task").iterdir():
+        if (task / "comm").read_text(encoding="utf-8").strip() == name:
+            return int((task / "schedstat").read_text(encoding="utf-8").split()[0])
+    raise harness.Failure(f"there is no thread '{name}'")
+
+
+def request_phases(machine, busy, idle):
+    for depth in (1, 32):
+        for wait in ("polled", "interrupt"):
+            for kind in ("read", "write"):
+                machine.expect(f"^BLK begin {kind} {depth} {wait}", 20)
+                machine.send("1")
+                machine.expect(f"^BLK end {kind} {depth} {wait}: [0-9]+ in", 30)
+                if busy and thread_ns(machine, busy) < 4 * thread_ns(machine, idle):
+                    raise harness.Failure(f"thread '{busy}' has not done the work")
+    machine.wait(PASSED)
+
+
+DISK = "virtio-blk-pci,drive=d0,queue-size=1024,num-queues=1,disable-legacy=on"
+
+
+def disk_requests(name, *arguments, device=DISK, node="", busy=None, idle=None):
+    """Random requests: all data comes back as written, polled and by interrupt."""
+    need_kvm()
+    with tempfile.NamedTemporaryFile(prefix="rhea-test-") as image:
+        image.truncate(16 << 20)
+        with Machine("-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", "64", *DEBUG_EXIT, *arguments,
+                     "-blockdev", f"driver=file,node-name=d0,filename={image.name}{node}",
+                     "-device", device, "-bios", GUESTS / "micro/blk.rom", name=name) as machine:
+            request_phases(machine, busy, idle)
+
+
+@case
+def disk_main_loop():
+    disk_requests("disk-main-loop")
+
+
+@case
+def disk_iothread():
+    disk_requests("disk-iothread", "-object", "iothread,id=io0", device=DISK + ",iothread=io0")
+
+
+@case
+def disk_vq_mapping():
+    """The thread of queue 0 does the work, the one of queue 1 nothing."""
+    disk_requests("disk-vq-mapping", "-object", "iothread,id=io0", "-object", "iothread,id=io1",
+                  device='{"driver":"virtio-blk-pci","drive":"d0","queue-size":1024,"num-queues":2,'
+                         '"disable-legacy":"on","iothread-vq-mapping":[{"iothread":"io0","vqs":[1]},'
+                         '{"iothread":"io1","vqs":[0]}]}', busy="IO io1", idle="IO io0")
+
+
+@case
+def disk_direct_ring():
+    disk_requests("disk-direct-ring", "-object", "iothread,id=io0", device=DISK + ",iothread=io0",
+                  node=",cache.direct=on,aio=io_uring")
 
 
 @case

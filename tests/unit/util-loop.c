@@ -128,6 +128,135 @@ static void test_quit_before_run(void)
     rh_loop_free(loop);
 }
 
+/* An urgent turn does what others wait for, and leaves the rest, in order, to the next ordinary one. */
+
+typedef struct Turns {
+    RhLoop *loop;
+    char order[16];
+    unsigned nr;
+} Turns;
+
+static void note(Turns *turns, char what)
+{
+    turns->order[turns->nr++] = what;
+}
+
+static void note_plain(void *opaque)
+{
+    note(opaque, 'p');
+}
+
+static void note_urgent(void *opaque)
+{
+    note(opaque, 'u');
+}
+
+static void note_watch(void *opaque, unsigned events)
+{
+    note(opaque, 'w');
+}
+
+static void note_timer(void *opaque)
+{
+    note(opaque, 't');
+}
+
+static void turn_inside(void *opaque)
+{
+    Turns *turns = opaque;
+
+    note(turns, '(');
+    rh_loop_post(turns->loop, note_plain, turns);
+    rh_loop_post_urgent(turns->loop, note_urgent, turns);
+    rh_loop_turn_urgent(turns->loop);       /* this one, and the one taken along by the turn outside */
+    while (!strchr(turns->order, 't')) {
+        rh_loop_turn_urgent(turns->loop);
+    }
+    note(turns, ')');
+}
+
+static void test_urgent_turn(void)
+{
+    RhLoop *loop = new_loop();
+    Turns turns = { .loop = loop };
+    RhWatch watch = { 0 };
+    RhTimer timer;
+    int fds[2];
+
+    g_assert_cmpint(pipe(fds), ==, 0);
+    rh_watch_begin(&watch, loop, fds[1], RH_WRITABLE, note_watch, &turns);
+    rh_timer_init(&timer, rh_clock_real(), loop, note_timer, &turns);
+    rh_timer_arm(&timer, rh_clock_now(rh_clock_real()) + 20000000);
+    rh_loop_post(loop, turn_inside, &turns);
+    rh_loop_post(loop, note_plain, &turns);
+    rh_loop_post_urgent(loop, note_urgent, &turns);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(turns.order, ==, "(uut)pw");
+    rh_watch_end(&watch);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(turns.order, ==, "(uut)pwp");
+    rh_timer_fini(&timer);
+    close(fds[0]);
+    close(fds[1]);
+    rh_loop_free(loop);
+}
+
+/* Deferred calls come once, behind all that the turn brings, and one that is deferred from there with the next turn. */
+
+typedef struct Deferrals {
+    RhLoop *loop;
+    RhDeferred first, second;
+    char order[16];
+    unsigned nr;
+} Deferrals;
+
+static void deferred_first(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = '1';
+}
+
+static void deferred_second(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = '2';
+    rh_loop_defer(self->loop, &self->first);
+    if (self->nr < 8) {
+        rh_loop_defer(self->loop, &self->second);
+    }
+}
+
+static void defer_both(void *opaque)
+{
+    Deferrals *self = opaque;
+
+    self->order[self->nr++] = 'p';
+    rh_loop_defer(self->loop, &self->first);
+    rh_loop_defer(self->loop, &self->second);
+}
+
+static void test_deferred(void)
+{
+    RhLoop *loop = new_loop();
+    Deferrals self = { .loop = loop };
+
+    self.first = (RhDeferred) { .fn = deferred_first, .opaque = &self };
+    self.second = (RhDeferred) { .fn = deferred_second, .opaque = &self };
+    rh_loop_post(loop, defer_both, &self);
+    rh_loop_post(loop, defer_both, &self);
+    rh_loop_turn(loop, false);
+    g_assert_cmpstr(self.order, ==, "pp12");
+    rh_loop_turn(loop, true);                   /* does not sleep over what is deferred */
+    g_assert_cmpstr(self.order, ==, "pp1212");
+    rh_loop_turn(loop, true);
+    rh_loop_turn(loop, true);
+    g_assert_cmpstr(self.order, ==, "pp1212121");
+    g_assert_false(rh_loop_turn(loop, false));
+    rh_loop_free(loop);
+}
+
 /* Watches */
 
 typedef struct Seen {
@@ -499,27 +628,75 @@ static void test_main_loop_shares_glib(void)
     g_assert_null(rh_loop_current());
 }
 
-static bool poll_found(void *opaque)
-{
-    int *nr_polls = opaque;
+typedef struct Polls {
+    RhLoop *loop;
+    RhPoller poller;
+    int nr_asked;
+    int nr_to_find;             /* the how-manyth time there is work */
+    int nr_on, nr_off;
+} Polls;
 
-    return ++*nr_polls == 3;
+static bool polls_ask(void *opaque)
+{
+    Polls *polls = opaque;
+
+    return ++polls->nr_asked == polls->nr_to_find;
+}
+
+static void polls_told(void *opaque, bool is_on)
+{
+    Polls *polls = opaque;
+
+    polls->nr_on += is_on;
+    polls->nr_off += !is_on;
+}
+
+static void nothing(void *opaque)
+{
+}
+
+/* Turn until a timer has ended the loop's sleep. */
+static void sleep_once(RhLoop *loop, int64_t ns)
+{
+    RhTimer timer;
+
+    rh_timer_init(&timer, rh_clock_real(), loop, nothing, NULL);
+    rh_timer_arm(&timer, rh_clock_now(rh_clock_real()) + ns);
+    rh_loop_turn(loop, true);
+    rh_timer_fini(&timer);
 }
 
 static void test_poller(void)
 {
-    RhLoop *loop = new_loop();
-    RhPoller poller;
-    int nr_polls = 0;
+    const int64_t second = 1000000000;
+    Polls polls = { .loop = new_loop() };
+    RhLoop *loop = polls.loop;
 
-    rh_poller_begin(&poller, loop, poll_found, &nr_polls);
-    rh_loop_turn(loop, false);
-    g_assert_cmpint(nr_polls, ==, 0);
-    rh_loop_set_poll(loop, 1000000000);
-    rh_loop_turn(loop, true);
-    g_assert_cmpint(nr_polls, ==, 3);
-    rh_poller_end(&poller);
-    rh_poller_end(&poller);
+    rh_poller_begin(&polls.poller, loop, polls_ask, polls_told, &polls);
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* polling is off */
+    rh_loop_set_poll(loop, second, second, 0);
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* nothing says yet that it would pay */
+    sleep_once(loop, 100000);
+    g_assert_cmpint(polls.nr_asked, >, 1);          /* a little, in vain, and once more behind */
+    g_assert_cmpint(polls.nr_on, ==, 1);
+    g_assert_cmpint(polls.nr_off, ==, 1);
+    polls.nr_asked = 0;
+    polls.nr_to_find = 1000;
+    g_assert_true(rh_loop_turn(loop, true));        /* grown to the limit: no sleep before there is work */
+    g_assert_cmpint(polls.nr_asked, ==, 1000);
+    g_assert_cmpint(polls.nr_on, ==, 2);
+    g_assert_cmpint(polls.nr_off, ==, 1);           /* still being asked */
+
+    rh_loop_set_poll(loop, 1000, 0, 0);
+    sleep_once(loop, 2000000);
+    g_assert_cmpint(polls.nr_off, ==, 2);
+    polls.nr_asked = 0;
+    sleep_once(loop, 2000000);
+    g_assert_cmpint(polls.nr_asked, ==, 0);         /* waits were too long for it: given up */
+    rh_poller_end(&polls.poller);
+    rh_poller_end(&polls.poller);
     rh_loop_free(loop);
 }
 
@@ -554,6 +731,8 @@ int main(int argc, char **argv)
     rh_thread_init_main();
     g_test_add_func("/util/loop/posts-keep-order", test_posts_keep_order);
     g_test_add_func("/util/loop/repost-waits-a-turn", test_repost_waits_a_turn);
+    g_test_add_func("/util/loop/urgent-turn", test_urgent_turn);
+    g_test_add_func("/util/loop/deferred", test_deferred);
     g_test_add_func("/util/loop/quit-before-run", test_quit_before_run);
     g_test_add_func("/util/loop/watch-level", test_watch_is_level_triggered);
     g_test_add_func("/util/loop/watch-ends-another", test_watch_ends_another);

@@ -3,10 +3,11 @@
  * type, its bounds, error policies, and requests held over stop, cont and reset; on the main loop and an IOThread.
  */
 #include "virtio-driver.h"
-#include "block/block.h"
+#include "block/blk.h"
 #include <errno.h>
 #include "softmmu/iothread.h"
 #include "softmmu/runstate.h"
+#include "softmmu/vcpu.h"
 #include "util/coroutine.h"
 #include "util/json.h"
 
@@ -17,6 +18,9 @@ typedef struct MemState {
     uint8_t bytes[DISK_BYTES];
     int error;                  /* atomic: of every request, unless 0 */
     int64_t delay_ns;
+    int bad_sector;             /* no request that holds it succeeds; 0: none */
+    unsigned nr_reads;
+    unsigned nr_writes;
     unsigned nr_flushes;        /* atomic */
     unsigned nr_discards;
     unsigned nr_fua;
@@ -44,7 +48,12 @@ static int mem_result(MemState *mem)
 static int mem_co_preadv(RhBlkNode *node, uint64_t offset, uint64_t bytes, const struct iovec *iov, int nr_iov)
 {
     MemState *mem = node->state;
+    uint64_t bad = (uint64_t)mem->bad_sector * 512;
 
+    mem->nr_reads++;
+    if (bad && offset <= bad && bad < offset + bytes) {
+        return -EIO;
+    }
     for (int i = 0; i < nr_iov; i++) {
         memcpy(iov[i].iov_base, mem->bytes + offset, iov[i].iov_len);
         offset += iov[i].iov_len;
@@ -58,6 +67,7 @@ static int mem_co_pwritev(RhBlkNode *node, uint64_t offset, uint64_t bytes, cons
     MemState *mem = node->state;
     int result = mem_result(mem);
 
+    mem->nr_writes++;
     mem->nr_fua += flags & RH_BLK_FUA;
     for (int i = 0; result == 0 && i < nr_iov; i++) {
         memcpy(mem->bytes + offset, iov[i].iov_base, iov[i].iov_len);
@@ -104,13 +114,18 @@ static void make_disk(RhVm *vm)
     g_assert_nonnull(rh_blk_open(vm, &options, NULL));
 }
 
-static void make_disk_and_thread(RhVm *vm)
+static void make_thread(RhVm *vm, const char *id)
 {
     g_autoptr(GError) err = NULL;
     g_autoptr(RhJson) props = json_object_new_object();
 
-    g_assert_nonnull(rh_object_create(vm->root, vm, RH_TYPE_IOTHREAD, "io0", props, &err));
+    g_assert_nonnull(rh_object_create(vm->root, vm, RH_TYPE_IOTHREAD, id, props, &err));
     g_assert_no_error(err);
+}
+
+static void make_disk_and_thread(RhVm *vm)
+{
+    make_thread(vm, "io0");
     make_disk(vm);
 }
 
@@ -350,6 +365,192 @@ static void test_drain(Fixture *f, const void *data)
     }
 }
 
+typedef struct Resetter {
+    Fixture *f;
+    RhVcpu vcpu;
+    bool has_begun;             /* atomic */
+    bool resets_queue;
+} Resetter;
+
+/* What a vCPU does on its way through the device's registers; the lock is the main thread's until that waits. */
+static void reset_on_vcpu(RhVcpu *vcpu, void *arg)
+{
+    Resetter *resetter = arg;
+
+    __atomic_store_n(&resetter->has_begun, true, __ATOMIC_SEQ_CST);
+    RH_WITH_LOCK(&vcpu->vm->lock) {
+        if (resetter->resets_queue) {
+            rig_set(&resetter->f->rig, MMIO_SEL, 0);
+            rig_set(&resetter->f->rig, MMIO_RESET, 1);
+        } else {
+            rig_set(&resetter->f->rig, MMIO_STATUS, 0);
+        }
+    }
+}
+
+static void *make_vcpu_reset(void *opaque)
+{
+    Resetter *resetter = opaque;
+
+    rh_vcpu_run_on(&resetter->vcpu, reset_on_vcpu, resetter);
+    return NULL;
+}
+
+static void run_vcpu(RhVcpu *vcpu)
+{
+    bool is_paused = true;
+
+    rh_vcpus_resume(vcpu->vm);
+    rh_vcpu_kick(vcpu);
+    while (is_paused) {
+        RH_WITH_LOCK(&vcpu->lock) {
+            is_paused = vcpu->is_paused;
+        }
+        g_usleep(100);
+    }
+}
+
+/* A vCPU resets while requests are under way, and the main loop wants that vCPU paused: neither waits for ever. */
+static void reset_while_pausing(Fixture *f, bool resets_queue)
+{
+    Resetter resetter = { .f = f, .resets_queue = resets_queue };
+    pthread_t thread;
+
+    rh_vcpu_init(&resetter.vcpu, f->rig.vm, NULL, 0);
+    g_assert_true(rh_vcpu_start(&resetter.vcpu, NULL));
+    run_vcpu(&resetter.vcpu);
+    f->mem->delay_ns = 20000000;
+    start(f, 0, IN, 0, 512);
+    rig_kick(&f->q);
+    while (!__atomic_load_n(&f->rig.vdev->queues[0].in_flight, __ATOMIC_RELAXED)) {
+        rig_turn(&f->rig);
+    }
+    thread = rh_thread_start("asker", make_vcpu_reset, &resetter);
+    while (!__atomic_load_n(&resetter.has_begun, __ATOMIC_SEQ_CST)) {
+        g_usleep(100);
+    }
+    rh_vm_stop(f->rig.vm, QMP_RUN_STATE_PAUSED);
+    g_assert_cmpuint(f->rig.vdev->queues[0].in_flight, ==, 0);
+    g_assert_cmpuint(rig_get(&f->rig, MMIO_STATUS) == 0, ==, !resets_queue);
+    g_assert_false(f->rig.vdev->queues[0].regs.is_enabled);
+    g_assert_cmpuint(*rig_host(&f->rig, f->status), ==, OK);
+    pthread_join(thread, NULL);
+    rh_vcpu_fini(&resetter.vcpu);
+}
+
+static void test_reset_while_pausing(Fixture *f, const void *data)
+{
+    reset_while_pausing(f, false);
+}
+
+static void test_queue_reset_while_pausing(Fixture *f, const void *data)
+{
+    reset_while_pausing(f, true);
+}
+
+/* Take as many answers as there are requests. */
+static void kick_and_take(Fixture *f, unsigned nr)
+{
+    uint32_t len;
+
+    rig_kick(&f->q);
+    for (unsigned i = 0; i < nr; i++) {
+        g_assert_true(wait_for_one(f, &len));
+    }
+}
+
+static void see_counts(RhBlk *blk, void *opaque)
+{
+    *(RhBlk **)opaque = blk;
+}
+
+/* What lies side by side is one request below, and what the guest gets is the same. */
+static void test_merge(Fixture *f, const void *data)
+{
+    static const struct { uint32_t type; unsigned sector; } mixed[] = {
+        { IN, 8 }, { IN, 9 }, { OUT, 10 }, { OUT, 12 }, { IN, 64 },
+    };
+    uint8_t *buf = rig_host(&f->rig, f->data);
+    RhBlk *blk = NULL;
+
+    rh_blk_foreach_blk(f->rig.vm, see_counts, &blk);
+    for (unsigned i = 0; i < 4; i++) {
+        start(f, i, IN, 3 + i, 512);
+    }
+    kick_and_take(f, 4);
+    g_assert_cmpuint(f->mem->nr_reads, ==, 1);
+    g_assert_cmpuint(buf[0], ==, 6);        /* they share the buffer; in the order of the sectors */
+    g_assert_cmpuint(blk->ops[RH_BLK_READ], ==, 4);
+    g_assert_cmpuint(blk->merged[RH_BLK_READ], ==, 3);
+    g_assert_cmpuint(blk->bytes[RH_BLK_READ], ==, 4 * 512);
+
+    f->mem->nr_reads = 0;
+    memset(buf, 0x33, 512);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mixed); i++) {
+        start(f, i, mixed[i].type, mixed[i].sector, 512);
+    }
+    kick_and_take(f, G_N_ELEMENTS(mixed));
+    g_assert_cmpuint(f->mem->nr_reads, ==, 1);
+    g_assert_cmpuint(f->mem->nr_writes, ==, 2);
+    for (unsigned i = 0; i < G_N_ELEMENTS(mixed); i++) {    /* the last one is beyond the end */
+        g_assert_cmpuint(*rig_host(&f->rig, f->status + i), ==, i == G_N_ELEMENTS(mixed) - 1 ? IOERR : OK);
+    }
+    g_assert_cmpuint(f->mem->bytes[11 * 512], ==, 11);
+
+    f->mem->bad_sector = 22;
+    for (unsigned i = 0; i < 4; i++) {
+        start(f, i, IN, 20 + i, 512);
+    }
+    kick_and_take(f, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        g_assert_cmpuint(*rig_host(&f->rig, f->status + i), ==, i == 2 ? IOERR : OK);
+    }
+}
+
+/* What threads (io0, io1) the queues get, or a piece of the error. */
+static void test_vq_mapping(Fixture *f, const void *data)
+{
+    static const struct {
+        const char *json;
+        unsigned nr_queues;
+        const char *want;
+    } cases[] = {
+        { "[{\"iothread\":\"io1\"}]", 2, "11" },
+        { "[{\"iothread\":\"io0\"},{\"iothread\":\"io1\"}]", 5, "01010" },
+        { "[{\"iothread\":\"io0\"},{\"iothread\":\"io1\"}]", 1, "0" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[1,2]},{\"iothread\":\"io1\",\"vqs\":[0]}]", 3, "100" },
+        { "[]", 1, "must be a list" },
+        { "\"io0\"", 1, "must be a list" },
+        { "[1]", 1, "[0].iothread' is missing" },
+        { "[{\"iothread\":\"io7\"}]", 1, "IOThread \"io7\" object does not exist" },
+        { "[{\"iothread\":\"io0\",\"vq\":[0]}]", 1, "'iothread-vq-mapping[0].vq' is unexpected" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0]},{\"iothread\":\"io1\"}]", 2, "either all items" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0,2]}]", 2, "vq index 2 of iothread-vq-mapping must be 0 to 1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[-1]}]", 2, "vq index -1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0,0]}]", 1, "cannot assign vq 0" },
+        { "[{\"iothread\":\"io0\",\"vqs\":[0]}]", 2, "missing vq 1" },
+        { "[{\"iothread\":\"io0\",\"vqs\":0}]", 1, "expected: array" },
+    };
+
+    make_thread(f->rig.vm, "io1");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(RhJson) mapping = json_tokener_parse(cases[i].json);
+        g_autoptr(GError) err = NULL;
+        RhObject **threads = rh_iothread_map(f->rig.vm, mapping, cases[i].nr_queues, &err);
+
+        if (!threads) {
+            g_assert_nonnull(err);
+            g_assert_nonnull(strstr(err->message, cases[i].want));
+            continue;
+        }
+        for (unsigned queue = 0; queue < cases[i].nr_queues; queue++) {
+            g_assert_cmpint(threads[queue]->name[2], ==, cases[i].want[queue]);
+        }
+        g_assert_cmpuint(strlen(cases[i].want), ==, cases[i].nr_queues);
+        rh_iothread_unmap(threads, cases[i].nr_queues);
+    }
+}
+
 static void test_many(Fixture *f, const void *data)
 {
     for (unsigned i = 0; i < 500; i++) {
@@ -375,9 +576,14 @@ int main(int argc, char **argv)
         { "/virtio-blk/held-reset", test_held_reset, "stop" },
         { "/virtio-blk/held-end", test_held_end, "stop" },
         { "/virtio-blk/drain", test_drain, NULL },
+        { "/virtio-blk/reset-while-pausing", test_reset_while_pausing, NULL },
+        { "/virtio-blk/queue-reset-while-pausing", test_queue_reset_while_pausing, NULL },
+        { "/virtio-blk/merge", test_merge, NULL },
         { "/virtio-blk/many", test_many, NULL },
         { "/virtio-blk/iothread/requests", test_requests, "iothread" },
         { "/virtio-blk/iothread/drain", test_drain, "iothread" },
+        { "/virtio-blk/iothread/reset-while-pausing", test_reset_while_pausing, "iothread" },
+        { "/virtio-blk/iothread/vq-mapping", test_vq_mapping, "iothread" },
         { "/virtio-blk/iothread/many", test_many, "iothread" },
     };
 

@@ -43,6 +43,26 @@ static void test_rng_quota(void)
     rig_end(&rig);
 }
 
+/* §3.1.1: FEATURES_OK is refused to a driver that takes what is not offered. */
+static void test_unoffered_feature(void)
+{
+    const uint32_t wanted = RH_VIRTIO_ACKNOWLEDGE | RH_VIRTIO_DRIVER | RH_VIRTIO_FEATURES_OK;
+    Rig rig;
+
+    rig_start(&rig, "virtio-rng-device", NULL, false);
+    rig_set(&rig, MMIO_STATUS, RH_VIRTIO_ACKNOWLEDGE | RH_VIRTIO_DRIVER);
+    rig_set(&rig, MMIO_ACCEPT_SEL, 1);
+    rig_set(&rig, MMIO_ACCEPT, 1);
+    rig_set(&rig, MMIO_ACCEPT_SEL, 0);
+    rig_set(&rig, MMIO_ACCEPT, 1u << 7);
+    rig_set(&rig, MMIO_STATUS, wanted);
+    g_assert_cmphex(rig_get(&rig, MMIO_STATUS), ==, RH_VIRTIO_ACKNOWLEDGE | RH_VIRTIO_DRIVER);
+    rig_set(&rig, MMIO_ACCEPT, 0);
+    rig_set(&rig, MMIO_STATUS, wanted);
+    g_assert_cmphex(rig_get(&rig, MMIO_STATUS), ==, wanted);
+    rig_end(&rig);
+}
+
 static void test_one_device(void)
 {
     g_autoptr(GError) err = NULL;
@@ -227,6 +247,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     rh_thread_init_main();
     g_test_add_func("/virtio/rng/quota", test_rng_quota);
+    g_test_add_func("/virtio/bus/unoffered-feature", test_unoffered_feature);
     g_test_add_func("/virtio/bus/one-device", test_one_device);
     g_test_add_func("/virtio/balloon/inflate", test_balloon_inflate);
     g_test_add_func("/virtio/balloon/stats", test_balloon_stats);

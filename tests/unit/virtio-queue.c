@@ -268,6 +268,30 @@ static void test_interrupts(Fixture *f, gconstpointer data)
     }
 }
 
+/* What is shown can be taken, but the interrupt comes with the flush, once for all. */
+static void test_show(Fixture *f, gconstpointer data)
+{
+    RhVirtq *queue = rh_virtio_queue(f->vdev, 0);
+    uint16_t id;
+    uint32_t len;
+
+    rig_turn((Rig *)f);
+    has_interrupt(f);
+    rig_wish(&f->q, true, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        add(f, 1);
+        rh_virtq_push(rh_virtq_pop(queue), 0);
+        g_assert_false(rig_take(&f->q, &id, &len));
+        rh_virtq_show(queue);
+        g_assert_true(rig_take(&f->q, &id, &len));
+        g_assert_false(has_interrupt(f));
+    }
+    rh_virtq_flush(queue);
+    g_assert_true(has_interrupt(f));
+    rh_virtq_flush(queue);
+    g_assert_false(has_interrupt(f));
+}
+
 static void test_kicks(Fixture *f, gconstpointer data)
 {
     add(f, 1);
@@ -610,7 +634,7 @@ int main(int argc, char **argv)
         void (*run)(Fixture *f, gconstpointer data);
     } tests[] = {
         { "copy", test_copy }, { "batch", test_batch }, { "indirect", test_indirect },
-        { "interrupts", test_interrupts }, { "kicks", test_kicks }, { "peek", test_peek }, { "unmuted", test_unmuted },
+        { "interrupts", test_interrupts }, { "show", test_show }, { "kicks", test_kicks }, { "peek", test_peek }, { "unmuted", test_unmuted },
         { "stop-and-go", test_stop_and_go }, { "save-load", test_save_load }, { "bad-state", test_bad_state },
         { "queue-reset", test_queue_reset }, { "moved-memory", test_moved_memory },
         { "wild-address", test_wild_address }, { "wrapping-address", test_wrapping_address },

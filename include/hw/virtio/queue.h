@@ -96,6 +96,7 @@ struct RhVirtq {
     uint16_t held_slot;             /* packed: first slot of the batch, whose flags are still to be written */
     uint16_t held_flags;
     bool has_held;
+    bool has_unsignalled;           /* shown to the driver, which was not interrupted since */
     bool has_event_idx;
     bool has_indirect;
     bool is_broken;
@@ -108,6 +109,7 @@ struct RhVirtq {
     RhEvent kicked;                 /* ioeventfd: signalled by the guest's write, or by the transport */
     RhWatch watch;
     RhPoller poller;
+    bool is_polled;                 /* the loop asks poller again and again: no kicks are needed */
     RhEvent *irq_event;             /* atomic; set from any thread it interrupts the guest; NULL: ask the transport */
     bool is_signal_pending;         /* atomic */
     bool is_live;                   /* set up and running */
@@ -123,6 +125,8 @@ struct RhVirtq {
 RhVirtElem *rh_virtq_pop(RhVirtq *queue);
 /** rh_virtq_push - give @elem back; @written: bytes written to its in part from the start. Not visible before rh_virtq_flush. */
 void rh_virtq_push(RhVirtElem *elem, uint32_t written);
+/** rh_virtq_show - show all pushed elements to a driver that polls; rh_virtq_flush must follow. No system call. */
+void rh_virtq_show(RhVirtq *queue);
 /** rh_virtq_flush - show all pushed elements to the driver, and interrupt it if it wants to know. One system call at most. */
 void rh_virtq_flush(RhVirtq *queue);
 /** rh_virtq_unpop - undo the last pop that is still out (the last one only; repeat for more, newest first) */

@@ -87,6 +87,7 @@ typedef struct RhVirtioState {
     uint8_t status;
     uint8_t config_generation;      /* §2.5.1 */
     uint8_t has_kicked_early;       /* legacy driver that uses queues before DRIVER_OK, §3.1.2 */
+    uint8_t has_unoffered;          /* the driver took features that were not offered: FEATURES_OK will not be */
     uint16_t nr_queues;
     RhVirtqState queues[RH_VIRTIO_MAX_QUEUES];
 } RhVirtioState;
@@ -114,6 +115,7 @@ struct RhVirtioDevice {
     uint8_t status;
     uint8_t config_generation;
     bool has_kicked_early;
+    bool has_unoffered;
     RhVirtioState saved;            /* filled by save and load alone */
 };
 
@@ -187,7 +189,7 @@ uint64_t rh_virtio_config_load(RhVirtioDevice *vdev, unsigned at, unsigned size)
 void rh_virtio_config_store(RhVirtioDevice *vdev, unsigned at, uint64_t value, unsigned size);
 /** rh_virtio_set_status - the driver wrote the status register; 0 resets the device */
 void rh_virtio_set_status(RhVirtioDevice *vdev, uint8_t status);
-/** rh_virtio_accept - the driver wrote @features; bits that were not offered are dropped. No effect after FEATURES_OK. */
+/** rh_virtio_accept - the driver wrote @features; one that was not offered means no FEATURES_OK. No effect after it. */
 void rh_virtio_accept(RhVirtioDevice *vdev, uint64_t features);
 /** rh_virtio_set_queue_size - false (and no effect) when @size is no good for the queue */
 bool rh_virtio_set_queue_size(RhVirtq *queue, uint16_t size);
