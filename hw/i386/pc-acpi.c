@@ -6,7 +6,10 @@
 #include "hw/intc/ioapic.h"
 #include "target/i386/topology.h"
 
-static const RhMadtIoapic ioapic_row = { .id = 0, .address = RH_IOAPIC_BASE, .gsi_base = 0 };
+static const RhMadtIoapic ioapics[] = {
+    { .id = 0, .address = RH_IOAPIC_BASE, .gsi_base = 0 },
+    { .id = 1, .address = RH_IOAPIC2_BASE, .gsi_base = RH_PC_NR_GSIS },
+};
 /* The timer is on input 2; the interrupts that PCI shares are level-triggered. */
 static const RhMadtOverride overrides[] = {
     { 0, 2, RH_MADT_BUS_DEFAULT },    { 5, 5, RH_MADT_LEVEL_HIGH },   { 9, 9, RH_MADT_LEVEL_HIGH },
@@ -26,8 +29,8 @@ void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret)
         };
     }
     *ret = (RhAcpiMadt){
-        .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = &ioapic_row, .nr_ioapics = 1, .overrides = overrides,
-        .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
+        .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = ioapics,
+        .nr_ioapics = pc->irqs.ioapic2 ? 2 : 1, .overrides = overrides, .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
     };
 }
 
@@ -108,10 +111,26 @@ uint64_t rh_pc_acpi_room(const RhAcpi *acpi)
 
 uint64_t rh_pc_acpi_place(RhPcMachine *pc, RhAcpi *acpi)
 {
-    uint64_t end;
+    const GPtrArray *files = rh_acpi_files(acpi);
+    uint64_t end, rsdp;
 
     pc->tables_size = rh_pc_acpi_room(acpi);
-    return rh_acpi_place(acpi, pc->below_4g - pc->tables_size, RH_PC_TABLES_LOW, &end);
+    rsdp = rh_acpi_place(acpi, pc->below_4g - pc->tables_size, RH_PC_TABLES_LOW, &end);
+    for (guint i = 0; i < files->len; i++) {
+        const RhAcpiFile *file = files->pdata[i];
+
+        if (g_str_equal(file->name, RH_VMGENID_GUID_FILE)) {
+            pc->vmgenid_page = file->placed_at;
+        }
+    }
+    return rsdp;
+}
+
+void rh_pc_acpi_place_vmgenid(const RhPcMachine *pc)
+{
+    if (pc->vmgenid_page) {
+        rh_vmgenid_place(rh_machine_vm(&pc->parent), pc->vmgenid_page);
+    }
 }
 
 void rh_pc_acpi_add_to(RhDirectBoot *boot, const RhAcpi *acpi)

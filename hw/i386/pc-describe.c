@@ -76,7 +76,9 @@ size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam
     ret[nr++] = (RhE820Entry){ RH_PC_TABLES_LOW, MIB - RH_PC_TABLES_LOW, RH_E820_RESERVED };
     ret[nr++] = (RhE820Entry){ MIB, pc->below_4g - MIB - pc->tables_size, RH_E820_RAM };
     if (pc->tables_size) {
-        ret[nr++] = (RhE820Entry){ pc->below_4g - pc->tables_size, pc->tables_size, RH_E820_ACPI };
+        ret[nr++] = (RhE820Entry){ pc->below_4g - pc->tables_size, pc->tables_size,
+                                    /* the generation id may not be reclaimed with the tables */
+                                    pc->vmgenid_page ? RH_E820_NVS : RH_E820_ACPI };
     }
     if (ecam_size) {
         ret[nr++] = (RhE820Entry){ ecam_base, ecam_size, RH_E820_RESERVED };

@@ -82,7 +82,7 @@ bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory
 
 /* --- interrupts --- */
 
-bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
+bool rh_pc_set_up_irqchip(RhPcMachine *pc, RhIrqchip kind, bool has_pit, GError **err)
 {
     RhAccel *accel = rh_machine_vm(&pc->parent)->accel;
 
@@ -90,7 +90,7 @@ bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
     if (!accel || !rh_accel_type(accel)->set_up_irqchip) {
         return true;
     }
-    return rh_accel_type(accel)->set_up_irqchip(accel, RH_IRQCHIP_ON, has_pit, err);
+    return rh_accel_type(accel)->set_up_irqchip(accel, kind, has_pit, err);
 }
 
 enum { DRIVER_CHIPSET = 1, DRIVER_HPET = 2 };
@@ -106,7 +106,9 @@ static void set_input(RhPcIrqs *irqs, unsigned gsi, int level)
     if (gsi < 16 && irqs->pic) {
         rh_pin_set(irqs->pic, NULL, gsi, level);
     }
-    if (irqs->ioapic) {
+    if (gsi >= RH_PC_NR_GSIS) {
+        rh_pin_set(irqs->ioapic2, NULL, gsi - RH_PC_NR_GSIS, level);
+    } else if (irqs->ioapic) {
         rh_pin_set(irqs->ioapic, NULL, gsi, level);
     }
 }

@@ -124,6 +124,7 @@ typedef struct RhAcpiMicrovmConfig {
     uint8_t reset_value;
     RhAcpiPciHost pci; /* without one, ecam_size is 0 */
     bool has_8042;
+    bool has_vmgenid;
 } RhAcpiMicrovmConfig;
 
 enum { RH_ACPI_GED_POWERDOWN = 1u << 1 };

@@ -1,0 +1,229 @@
+/*
+ * The microvm board: transports and their interrupts with one I/O APIC and with two, the PCI Express host, and what
+ * its direct boot leaves in memory.
+ */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include "libqtest.h"
+
+#define OPTIONS "-m 64 -nodefaults "
+enum { MMIO_BASE = 0xfeb00000, MMIO_STEP = 0x200, MMIO_MAGIC = 0x74726976, NR_MANY = 24, NR_FEW = 8 };
+enum { IOAPIC2 = 0xfec10000, ECAM = 0xe0000000, EDU_SLOT = 1 };
+
+static unsigned nr_transports(Qtest *q)
+{
+    unsigned nr = 0;
+
+    while (qtest_readl(q, MMIO_BASE + nr * MMIO_STEP) == MMIO_MAGIC) {
+        nr++;
+    }
+    return nr;
+}
+
+static uint32_t ioapic2_read(Qtest *q, uint32_t reg)
+{
+    qtest_writel(q, IOAPIC2, reg);
+    return qtest_readl(q, IOAPIC2 + 0x10);
+}
+
+static void test_ioapic2(void)
+{
+    static const struct { const char *args; unsigned nr; bool has_second; } rows[] = {
+        { "-M microvm " OPTIONS, NR_MANY, true },
+        { "-M microvm,ioapic2=on " OPTIONS, NR_MANY, true },
+        { "-M microvm,ioapic2=off " OPTIONS, NR_FEW, false },
+        { "-M microvm,acpi=off " OPTIONS, NR_FEW, false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Qtest *q = qtest_start(rows[i].args);
+
+        g_assert_cmpuint(nr_transports(q), ==, rows[i].nr);
+        g_assert_cmphex(ioapic2_read(q, 1), ==, rows[i].has_second ? 0x170020 : UINT32_MAX);
+        qtest_quit(q);
+    }
+    qtest_refused("-M microvm,acpi=off,ioapic2=on " OPTIONS, "ioapic2=on needs acpi=on");
+    qtest_refused("-M microvm,acpi=off,pcie=on " OPTIONS, "pcie=on needs acpi=on");
+}
+
+/* Input 0 of the second I/O APIC is its pin 0: the timer's exchange of pins is the first one's alone. */
+static void test_ioapic2_pins(void)
+{
+    enum { ENTRY0 = 0x10, LEVEL = 0x8000, REMOTE_IRR = 0x4000, VECTOR = 0x41 };
+    Qtest *q = qtest_start("-M microvm " OPTIONS);
+
+    qtest_writel(q, IOAPIC2, ENTRY0);
+    qtest_writel(q, IOAPIC2 + 0x10, LEVEL | VECTOR);
+    qtest_command(q, "set_irq_in /machine/ioapic2 unnamed-gpio-in 0 1");
+    g_assert_cmphex(ioapic2_read(q, ENTRY0), ==, REMOTE_IRR | LEVEL | VECTOR);
+    qtest_command(q, "set_irq_in /machine/ioapic2 unnamed-gpio-in 0 0");
+    qtest_writel(q, IOAPIC2 + 0x40, VECTOR);
+    g_assert_cmphex(ioapic2_read(q, ENTRY0), ==, LEVEL | VECTOR);
+    qtest_quit(q);
+}
+
+static uint64_t config_of(unsigned slot)
+{
+    return ECAM + ((uint64_t)slot << 15);
+}
+
+/* Raise the interrupt of an edu device by its registers, and see on which input it comes. */
+static void check_intx(const char *machine, unsigned input)
+{
+    enum { BAR = 0xc0000000, EDU_RAISE = 0x60, EDU_ACK = 0x64 };
+    g_autofree char *args = g_strdup_printf("-M %s " OPTIONS "-device edu,addr=%u", machine, EDU_SLOT);
+    Qtest *q = qtest_start(args);
+
+    g_assert_cmphex(qtest_readl(q, config_of(0)), ==, 0x00081b36);
+    g_assert_cmphex(qtest_readl(q, config_of(0) + 8) >> 8, ==, 0x060000);
+    g_assert_cmphex(qtest_readl(q, config_of(EDU_SLOT)), ==, 0x11e81234);
+    g_assert_cmphex(qtest_readl(q, config_of(2)), ==, UINT32_MAX);
+    g_assert_cmphex(qtest_inl(q, 0xcf8), ==, UINT32_MAX);       /* memory is the only way */
+    qtest_writel(q, config_of(EDU_SLOT) + 0x10, BAR);
+    qtest_writew(q, config_of(EDU_SLOT) + 4, 6);
+    qtest_intercept_in(q, "/machine/ioapic");
+    g_assert_cmphex(qtest_readl(q, BAR), ==, 0x010000ed);
+    qtest_writel(q, BAR + EDU_RAISE, 1);
+    g_assert_true(qtest_irq(q, input));
+    qtest_writel(q, BAR + EDU_ACK, 1);
+    g_assert_false(qtest_irq(q, input));
+    qtest_quit(q);
+}
+
+static void test_pcie(void)
+{
+    check_intx("microvm,pcie=on", 17);
+    check_intx("microvm,pcie=on,ioapic2=off", 13);
+}
+
+static void test_pcie_high(void)
+{
+    enum { BAR0 = 0x10 };
+    Qtest *q = qtest_start("-M microvm,pcie=on " OPTIONS "-device virtio-rng-pci,addr=1,disable-legacy=on");
+    uint64_t at = config_of(1) + BAR0 + 4 * 4, window = UINT64_C(0xc000000000);
+
+    qtest_writel(q, at, (uint32_t)window);
+    qtest_writel(q, at + 4, window >> 32);
+    qtest_writew(q, config_of(1) + 4, 6);
+    qtest_writeb(q, window + 0x14, 3);              /* device_status */
+    g_assert_cmphex(qtest_readb(q, window + 0x14), ==, 3);
+    qtest_quit(q);
+}
+
+/* --- direct boot --- */
+
+enum { IMAGE_SIZE = 0x3000, ZERO_PAGE = 0x7000 };
+
+static void put32(uint8_t *at, uint32_t value)
+{
+    value = GUINT32_TO_LE(value);
+    memcpy(at, &value, 4);
+}
+
+/* A file with the header of a bzImage of protocol 2.15, and nothing worth running. */
+static char *kernel_file(void)
+{
+    g_autofree uint8_t *b = g_malloc0(IMAGE_SIZE);
+    char *path = NULL;
+    int fd = g_file_open_tmp("rhea-kernel-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    b[0x1f1] = 1;
+    put32(b + 0x1fe, 0x66ebaa55);
+    memcpy(b + 0x202, "HdrS", 4);
+    b[0x206] = 0x0f;
+    b[0x207] = 0x02;
+    b[0x211] = 1;
+    put32(b + 0x22c, 0x7fffffff);
+    b[0x234] = 1;
+    b[0x236] = 1;
+    put32(b + 0x238, 2047);
+    put32(b + 0x258, 0x1000000);
+    put32(b + 0x260, 0x400000);
+    g_assert_true(g_file_set_contents(path, (char *)b, IMAGE_SIZE, NULL));
+    return path;
+}
+
+static Qtest *boot(const char *options, char **ret_path)
+{
+    *ret_path = kernel_file();
+    g_autofree char *args = g_strdup_printf("%s " OPTIONS "-kernel %s", options, *ret_path);
+
+    return qtest_start(args);
+}
+
+static void end(Qtest *q, char *path)
+{
+    qtest_quit(q);
+    g_unlink(path);
+    g_free(path);
+}
+
+/* Where nobody else does it, resources of PCI devices are given out. */
+static void test_boot_pci(void)
+{
+    char *path;
+    Qtest *q = boot("-M microvm,pcie=on -device edu,addr=1", &path);
+    uint32_t bar = qtest_readl(q, config_of(1) + 0x10);
+
+    g_assert_cmphex(bar, >=, 0xc0000000);
+    g_assert_cmphex(bar, <, 0xe0000000);
+    g_assert_cmphex(qtest_readl(q, bar), ==, 0x010000ed);
+    end(q, path);
+}
+
+#define GUID "12345678-9abc-def0-1122-334455667788"
+static const uint8_t guid_bytes[] = { 0x78, 0x56, 0x34, 0x12, 0xbc, 0x9a, 0xf0, 0xde,
+                                      0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 };
+
+/* The tables are in the last pages of RAM; the address of the page is in the SSDT's Name(VGIA, DWord). */
+static void check_vmgenid(Qtest *q)
+{
+    enum { TABLES = 0x3fc0000, LEN = 0x40000, PAGE_TYPE_NVS = 4, E820 = 0x2d0, E820_ROW = 20 };
+    g_autofree uint8_t *tables = g_malloc(LEN);
+    uint8_t got[sizeof(guid_bytes)], row[E820_ROW];
+    uint8_t *name;
+    uint32_t page = 0;
+    bool is_kept = false;
+
+    qtest_memread(q, TABLES, tables, LEN);
+    name = memmem(tables, LEN, "VGIA", 4);
+    g_assert_nonnull(name);
+    memcpy(&page, name + 5, 4);
+    qtest_memread(q, page + 40, got, sizeof(got));
+    g_assert_cmpmem(got, sizeof(got), guid_bytes, sizeof(guid_bytes));
+    for (unsigned i = 0; i < qtest_readb(q, ZERO_PAGE + 0x1e8); i++) {
+        qtest_memread(q, ZERO_PAGE + E820 + i * E820_ROW, row, sizeof(row));
+        is_kept |= row[16] == PAGE_TYPE_NVS && page >= *(uint64_t *)(void *)row;
+    }
+    g_assert_true(is_kept);
+}
+
+static void test_boot_vmgenid(void)
+{
+    static const char *const machines[] = { "-M microvm -device vmgenid,guid=" GUID, "-M q35 -device vmgenid,guid=" GUID };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(machines); i++) {
+        char *path;
+        Qtest *q = boot(machines[i], &path);
+
+        check_vmgenid(q);
+        qtest_reset(q);
+        check_vmgenid(q);
+        end(q, path);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/microvm/ioapic2", test_ioapic2);
+    g_test_add_func("/microvm/ioapic2-pins", test_ioapic2_pins);
+    g_test_add_func("/microvm/pcie", test_pcie);
+    g_test_add_func("/microvm/pcie-high", test_pcie_high);
+    g_test_add_func("/microvm/boot-pci", test_boot_pci);
+    g_test_add_func("/microvm/boot-vmgenid", test_boot_vmgenid);
+    return g_test_run();
+}
