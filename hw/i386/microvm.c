@@ -6,6 +6,7 @@
 #include "hw/core/isa.h"
 #include "hw/i386/direct-boot.h"
 #include "hw/acpi/ged.h"
+#include "hw/i386/microvm-dt.h"
 #include "hw/i386/mptable.h"
 #include "hw/intc/ioapic.h"
 #include "hw/i386/pc-acpi.h"
@@ -14,6 +15,7 @@
 #include "hw/pci/gpex.h"
 #include "hw/virtio/mmio.h"
 #include "target/i386/cpu.h"
+#include <libfdt.h>
 
 #define LOW_LIMIT     UINT64_C(0xc0000000)
 #define VIRTIO_BASE   UINT64_C(0xfeb00000)
@@ -53,31 +55,46 @@ static void set_irq(void *opaque, unsigned irq, int level)
     rh_pc_set_gsi(opaque, irq, level);
 }
 
-/* Made in order of address; a device without bus= takes the last that is free (see rh_bus_find_for). */
-static bool make_transports(Microvm *mvm, GError **err)
+static bool make_transport(Microvm *mvm, unsigned i, GError **err)
 {
     RhVm *vm = rh_machine_vm(&mvm->parent.parent);
+    RhDevice *dev = rh_device_new(vm, RH_TYPE_VIRTIO_MMIO, err);
+    RhVirtioMmio *mmio = (RhVirtioMmio *)dev;
 
-    mvm->virtio_irq = mvm->parent.irqs.ioapic2 ? VIRTIO_IRQ_IOAPIC2
-                      : has_acpi(mvm)          ? VIRTIO_IRQ_ACPI
-                                               : VIRTIO_IRQ_ISA;
-    for (unsigned i = 0; i < (mvm->parent.irqs.ioapic2 ? MAX_TRANSPORTS : NR_TRANSPORTS); i++) {
-        RhDevice *dev = rh_device_create(vm, NULL, NULL, RH_TYPE_VIRTIO_MMIO, NULL, NULL, err);
-        RhVirtioMmio *mmio = (RhVirtioMmio *)dev;
+    if (!dev || !rh_device_own(dev, NULL, NULL, err)) {
+        return false;
+    }
+    mmio->number = i;
+    mvm->transports[i] = mmio;
+    if (!rh_device_realize(dev, NULL, err)) {
+        return false;
+    }
+    rh_region_add(rh_space_root(vm->memory), VIRTIO_BASE + i * VIRTIO_STEP, &mmio->regs);
+    rh_line_connect_fn(&mmio->irq, set_irq, &mvm->parent.irqs, mvm->virtio_irq + i);
+    return true;
+}
 
-        if (!dev) {
+/* The last is made first, so that a device without bus= takes the last that is free. */
+static bool make_transports(Microvm *mvm, GError **err)
+{
+    mvm->virtio_irq = mvm->has_ioapic2 ? VIRTIO_IRQ_IOAPIC2 : has_acpi(mvm) ? VIRTIO_IRQ_ACPI : VIRTIO_IRQ_ISA;
+    mvm->nr_transports = mvm->has_ioapic2 ? MAX_TRANSPORTS : NR_TRANSPORTS;
+    for (unsigned i = mvm->nr_transports; i-- > 0;) {
+        if (!make_transport(mvm, i, err)) {
             return false;
         }
-        rh_region_add(rh_space_root(vm->memory), VIRTIO_BASE + i * VIRTIO_STEP, &mmio->regs);
-        rh_line_connect_fn(&mmio->irq, set_irq, &mvm->parent.irqs, mvm->virtio_irq + i);
-        mvm->transports[mvm->nr_transports++] = mmio;
     }
     return true;
 }
 
+static bool is_used(const Microvm *mvm, unsigned transport)
+{
+    return ((RhBus *)mvm->transports[transport]->bus)->devices->len;
+}
+
 static unsigned pcie_irq(const Microvm *mvm)
 {
-    return mvm->parent.irqs.ioapic2 ? PCIE_IRQ_IOAPIC2 : PCIE_IRQ;
+    return mvm->has_ioapic2 ? PCIE_IRQ_IOAPIC2 : PCIE_IRQ;
 }
 
 /* The upper quarter of what the CPUs can address; none where RAM reaches into it. */
@@ -167,10 +184,10 @@ static RhAcpi *build_acpi(Microvm *mvm)
     if (mvm->pci) {
         describe_pcie(mvm, &config.pci, windows);
     }
-    for (unsigned i = 0; i < mvm->nr_transports; i++) {
+    for (unsigned i = mvm->nr_transports; i-- > 0;) {      /* in the order in which devices took them */
         char *name = devices->names[devices->nr];
 
-        if (((RhBus *)mvm->transports[i]->bus)->devices->len) {
+        if (is_used(mvm, i)) {
             g_snprintf(name, sizeof(devices->names[0]), "VR%02u", i);
             devices->rows[devices->nr++] = (RhAcpiDevice)RH_ACPI_VIRTIO_MMIO(
                 (int)i, name, (uint32_t)(VIRTIO_BASE + i * VIRTIO_STEP), VIRTIO_STEP, mvm->virtio_irq + i);
@@ -231,7 +248,7 @@ static char *command_line(const Microvm *mvm)
     GString *line = g_string_new(append ? append : "");
 
     for (unsigned i = mvm->nr_transports; i-- > 0 && mvm->has_auto_cmdline && !has_acpi(mvm);) {
-        if (((RhBus *)mvm->transports[i]->bus)->devices->len) {
+        if (is_used(mvm, i)) {
             g_string_append_printf(line, " virtio_mmio.device=%u@0x%" PRIx64 ":%u", VIRTIO_STEP,
                                    VIRTIO_BASE + i * VIRTIO_STEP, mvm->virtio_irq + i);
         }
@@ -260,25 +277,122 @@ static void place(RhNotifier *notifier, void *data)
     rh_pc_acpi_place_vmgenid(&mvm->parent);
 }
 
-/* Without ACPI a kernel learns of CPUs and interrupt inputs from here: the last KiB below 640 KiB. */
-static bool add_mp_tables(Microvm *mvm, GError **err)
+static uint32_t *list_apic_ids(const Microvm *mvm, unsigned *ret_nr)
 {
-    enum { MP_BASE = 0x9fc00, MP_SIZE = 0x400 };
-    RhMachine *machine = &mvm->parent.parent;
-    GPtrArray *vcpus = rh_machine_vm(machine)->vcpus;
-    g_autofree uint32_t *ids = g_new(uint32_t, vcpus->len);
-    RhMpConfig config = { .apic_ids = ids, .nr_cpus = vcpus->len, .ioapic_base = RH_IOAPIC_BASE,
-                          .nr_pins = RH_PC_NR_GSIS };
-    g_autoptr(GByteArray) tables = NULL;
+    GPtrArray *vcpus = rh_machine_vm(&mvm->parent.parent)->vcpus;
+    uint32_t *ids = g_new(uint32_t, vcpus->len);
 
     for (guint i = 0; i < vcpus->len; i++) {
         ids[i] = (uint32_t)((RhVcpu *)vcpus->pdata[i])->arch_id;
     }
-    tables = rh_mp_build(&config, MP_BASE);
-    if (tables->len > MP_SIZE) {
-        return rh_fail(err, "microvm with acpi=off has room for the description of 35 CPUs, not of %u", vcpus->len);
+    *ret_nr = vcpus->len;
+    return ids;
+}
+
+/*
+ * Without ACPI a kernel learns of CPUs and interrupt inputs from here. The pointer is in the last KiB below 640 KiB, the
+ * table, which has no room there with many CPUs, where the tables of a PC are.
+ */
+static void add_mp_tables(Microvm *mvm)
+{
+    enum { POINTER_AT = 0x9fc00, TABLE_AT = RH_PC_TABLES_LOW };
+    RhMpConfig config = { .ioapic_base = RH_IOAPIC_BASE, .nr_pins = RH_PC_NR_GSIS };
+    g_autofree uint32_t *ids = list_apic_ids(mvm, &config.nr_cpus);
+    g_autoptr(GByteArray) table = NULL;
+    uint8_t pointer[RH_MP_FLOATING_SIZE];
+
+    config.apic_ids = ids;
+    table = rh_mp_build(&config);
+    rh_mp_pointer(TABLE_AT, pointer);
+    rh_direct_boot_add(mvm->boot, POINTER_AT, pointer, sizeof(pointer));
+    rh_direct_boot_add(mvm->boot, TABLE_AT, table->data, table->len);
+}
+
+/* --- device tree --- */
+
+static void add_serial(RhDevice *dev, GArray *ports)
+{
+    uint64_t port, irq;
+
+    if (g_str_equal(dev->obj.type->name, "isa-serial") && rh_object_get_u64(&dev->obj, "iobase", &port) &&
+        rh_object_get_u64(&dev->obj, "irq", &irq)) {
+        uint16_t pair[] = { (uint16_t)port, (uint16_t)irq };
+
+        g_array_append_vals(ports, pair, 2);
     }
-    rh_direct_boot_add(mvm->boot, MP_BASE, tables->data, tables->len);
+}
+
+static GByteArray *build_device_tree(const Microvm *mvm)
+{
+    const RhMachine *machine = &mvm->parent.parent;
+    g_autoptr(GArray) ports = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+    RhMicrovmDtTransport transports[MAX_TRANSPORTS];
+    RhE820Entry map[RH_PC_MAX_RANGES];
+    RhMicrovmDt config = {
+        .compatible = machine->dt_compatible, .first_phandle = machine->phandle_start,
+        .cmdline = machine->append ? machine->append : "", .map = map, .transports = transports,
+        .ioapic_base = RH_IOAPIC_BASE, .has_rtc = mvm->parent.rtc != NULL,
+    };
+    g_autofree uint32_t *ids = list_apic_ids(mvm, &config.nr_cpus);
+
+    config.apic_ids = ids;
+    config.nr_map = rh_pc_memory_map(&mvm->parent, 0, 0, map);
+    for (unsigned i = mvm->nr_transports; i-- > 0;) {
+        if (is_used(mvm, i)) {
+            transports[config.nr_transports++] =
+                (RhMicrovmDtTransport){ VIRTIO_BASE + i * VIRTIO_STEP, mvm->virtio_irq + i };
+        }
+    }
+    for (guint i = 0; i < mvm->isa->parent.devices->len; i++) {
+        add_serial(mvm->isa->parent.devices->pdata[i], ports);
+    }
+    config.serial_ports = (const uint16_t *)(void *)ports->data;
+    config.nr_serial = ports->len / 2;
+    return rh_microvm_dt_new(&config);
+}
+
+static bool read_device_tree(const char *path, GByteArray **ret, GError **err)
+{
+    g_autoptr(GError) reason = NULL;
+    gsize len;
+    char *bytes;
+
+    if (!g_file_get_contents(path, &bytes, &len, &reason)) {
+        return rh_fail(err, "could not load device tree '%s': %s", path, reason->message);
+    }
+    *ret = g_byte_array_new_take((guint8 *)bytes, len);
+    return fdt_check_full(bytes, len) == 0 || rh_fail(err, "could not load device tree '%s': it is none", path);
+}
+
+/*
+ * The user's tree; else our own, where nothing else describes the machine whole. A kernel that got both MP tables and a
+ * tree would count its CPUs twice, so it is one or the other (see boot_directly).
+ */
+static bool choose_device_tree(Microvm *mvm, GByteArray **ret, GError **err)
+{
+    const RhMachine *machine = &mvm->parent.parent;
+
+    if (machine->dtb && *machine->dtb) {
+        return read_device_tree(machine->dtb, ret, err);
+    }
+    if (!has_acpi(mvm) && !mvm->has_auto_cmdline) {
+        *ret = build_device_tree(mvm);
+    }
+    return true;
+}
+
+static bool dump_device_tree(Microvm *mvm, GError **err)
+{
+    RhVm *vm = rh_machine_vm(&mvm->parent.parent);
+    const char *path = mvm->parent.parent.dumpdtb;
+    g_autoptr(GByteArray) tree = build_device_tree(mvm);
+    g_autoptr(GError) reason = NULL;
+
+    if (!g_file_set_contents(path, (const char *)tree->data, tree->len, &reason)) {
+        return rh_fail(err, "could not write device tree '%s': %s", path, reason->message);
+    }
+    vm->run->start_paused = true;
+    rh_request_exit(vm, 0);
     return true;
 }
 
@@ -287,23 +401,31 @@ static bool boot_directly(Microvm *mvm, RhAcpi *acpi, GError **err)
     RhPcMachine *pc = &mvm->parent;
     RhMachine *machine = &pc->parent;
     g_autofree char *line = command_line(mvm);
+    g_autoptr(GByteArray) tree = NULL;
     RhE820Entry map[RH_PC_MAX_RANGES];
     RhDirectBootRequest request = {
         .kernel = machine->kernel, .initrd = machine->initrd, .cmdline = line, .map = map,
     };
 
+    if (!choose_device_tree(mvm, &tree, err)) {
+        return false;
+    }
     if (acpi) {
         request.rsdp = rh_pc_acpi_place(pc, acpi);
     }
     request.nr_map = rh_pc_memory_map(pc, 0, 0, map);
+    request.dtb = tree;
     mvm->boot = rh_direct_boot_new(&request, err);
     if (!mvm->boot) {
         return false;
     }
+    if (machine->dtb && *machine->dtb && !rh_direct_boot_takes_dtb(mvm->boot)) {
+        return rh_fail(err, "Kernel '%s' takes no device tree: its boot protocol is not that of Linux", machine->kernel);
+    }
     if (acpi) {
         rh_pc_acpi_add_to(mvm->boot, acpi);
-    } else if (!add_mp_tables(mvm, err)) {
-        return false;
+    } else if (!tree || !rh_direct_boot_takes_dtb(mvm->boot)) {
+        add_mp_tables(mvm);
     }
     pc->reset.fn = place;
     rh_notifier_add(&rh_machine_vm(machine)->run->reset, &pc->reset);
@@ -317,6 +439,12 @@ static bool microvm_finish(RhMachine *machine, GError **err)
 
     if (!rh_pc_describe(&mvm->parent, err)) {
         return false;
+    }
+    if (machine->dumpdtb && *machine->dumpdtb) {
+        return dump_device_tree(mvm, err);
+    }
+    if (machine->dtb && *machine->dtb && (!machine->kernel || machine->firmware)) {
+        return rh_fail(err, "dtb=%s needs a kernel that is booted directly: -kernel without -bios", machine->dtb);
     }
     if (machine->kernel && !machine->firmware) {
         return boot_directly(mvm, acpi, err);
@@ -351,6 +479,7 @@ RH_MACHINE(Microvm,
     .max_cpus         = 288,
     .default_ram_size = UINT64_C(128) << 20,
     .default_ram_id   = "microvm.ram",
+    .has_device_tree  = true,
     .props            = RH_TABLE(microvm_props),
     .build            = microvm_build,
     .finish           = microvm_finish,

@@ -34,18 +34,6 @@ void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret)
     };
 }
 
-static bool get_number(RhDevice *dev, const char *prop, uint64_t *ret)
-{
-    json_object *value = NULL;
-
-    if (!rh_object_get(&dev->obj, prop, &value, NULL)) {
-        return false;
-    }
-    *ret = json_object_get_uint64(value);
-    json_object_put(value);
-    return true;
-}
-
 static void add_row(RhPcAcpiDevices *devices, RhAcpiDevice row)
 {
     if (devices->nr < RH_PC_MAX_ACPI_DEVICES) {
@@ -58,7 +46,7 @@ static void add_serial(RhPcAcpiDevices *devices, RhDevice *dev)
     uint64_t index, base, irq;
     char *name = devices->names[devices->nr % RH_PC_MAX_ACPI_DEVICES];
 
-    if (get_number(dev, "index", &index) && get_number(dev, "iobase", &base) && get_number(dev, "irq", &irq) &&
+    if (rh_object_get_u64(&dev->obj, "index", &index) && rh_object_get_u64(&dev->obj, "iobase", &base) && rh_object_get_u64(&dev->obj, "irq", &irq) &&
         index < 9) {
         g_snprintf(name, sizeof(devices->names[0]), "COM%u", (unsigned)index + 1);
         add_row(devices, (RhAcpiDevice)RH_ACPI_SERIAL((int)index, name, (uint16_t)base, (uint8_t)irq));
@@ -77,7 +65,7 @@ static void add_isa_device(RhPcAcpiDevices *devices, RhDevice *dev)
     } else if (g_str_equal(type, "i8042")) {
         add_row(devices, (RhAcpiDevice)RH_ACPI_KBD);
         add_row(devices, (RhAcpiDevice)RH_ACPI_MOUSE);
-    } else if (g_str_equal(type, "pvpanic") && get_number(dev, "ioport", &port)) {
+    } else if (g_str_equal(type, "pvpanic") && rh_object_get_u64(&dev->obj, "ioport", &port)) {
         add_row(devices, (RhAcpiDevice)RH_ACPI_PVPANIC((uint16_t)port));
     }
 }

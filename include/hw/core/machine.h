@@ -35,6 +35,7 @@ typedef struct RhMachineType {
     uint64_t default_ram_size;
     const char *default_ram_id;     /* of the RAM block and of memory-backend=; NULL: no RAM */
     bool has_hotpluggable_cpus;
+    bool has_device_tree;           /* takes dtb=, dumpdtb=, dt-compatible= and phandle-start= */
     struct { const RhMachineCompat *rows; size_t nr; } compat;
     /* Memory that this board cannot take: false and @err; may be NULL */
     bool (*check)(RhMachine *machine, GError **err);

@@ -4,6 +4,7 @@
  */
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <libfdt.h>
 #include <string.h>
 #include "libqtest.h"
 
@@ -19,6 +20,19 @@ static unsigned nr_transports(Qtest *q)
         nr++;
     }
     return nr;
+}
+
+/* Devices take transports from the last on. */
+static void test_order(void)
+{
+    enum { ID = 8, RNG = 4, BALLOON = 5 };
+    Qtest *q = qtest_start("-M microvm " OPTIONS "-device virtio-rng-device -device virtio-balloon-device "
+                           "-device virtio-rng-device,bus=virtio-mmio-bus.3");
+
+    g_assert_cmpuint(qtest_readl(q, MMIO_BASE + (NR_MANY - 1) * MMIO_STEP + ID), ==, RNG);
+    g_assert_cmpuint(qtest_readl(q, MMIO_BASE + (NR_MANY - 2) * MMIO_STEP + ID), ==, BALLOON);
+    g_assert_cmpuint(qtest_readl(q, MMIO_BASE + 3 * MMIO_STEP + ID), ==, RNG);
+    qtest_quit(q);
 }
 
 static uint32_t ioapic2_read(Qtest *q, uint32_t reg)
@@ -216,14 +230,164 @@ static void test_boot_vmgenid(void)
     }
 }
 
+/* --- device tree and MP tables --- */
+
+enum { SETUP_DATA = 0x250, TYPE_DTB = 2, MP_POINTER = 0x9fc00 };
+
+/* Where the zero page's list leads to; the record's length in *ret_len. 0: the list is empty. */
+static uint64_t setup_data(Qtest *q, uint32_t *ret_len)
+{
+    uint64_t at = qtest_readq(q, ZERO_PAGE + SETUP_DATA);
+
+    if (at) {
+        g_assert_cmpuint(qtest_readq(q, at), ==, 0);
+        g_assert_cmpuint(qtest_readl(q, at + 8), ==, TYPE_DTB);
+        *ret_len = qtest_readl(q, at + 12);
+        at += 16;
+    }
+    return at;
+}
+
+static bool has_mp_tables(Qtest *q)
+{
+    return qtest_readl(q, MP_POINTER) == 0x5f504d5f;        /* "_MP_" */
+}
+
+static int node(const void *fdt, const char *path)
+{
+    int at = fdt_path_offset(fdt, path);
+
+    g_assert_cmpint(at, >=, 0);
+    return at;
+}
+
+static uint32_t cell(const void *fdt, const char *path, const char *name, unsigned index)
+{
+    int len;
+    const fdt32_t *cells = fdt_getprop(fdt, node(fdt, path), name, &len);
+
+    g_assert_nonnull(cells);
+    g_assert_cmpint(len, >, (int)(index * 4));
+    return fdt32_to_cpu(cells[index]);
+}
+
+static void check_tree(const void *fdt, const char *compatible, uint32_t phandle)
+{
+    g_assert_cmpint(fdt_node_check_compatible(fdt, 0, compatible), ==, 0);
+    g_assert_cmpuint(cell(fdt, "/", "interrupt-parent", 0), ==, phandle);
+    g_assert_cmpuint(cell(fdt, "/ioapic@fec00000", "phandle", 0), ==, phandle);
+    g_assert_cmpuint(cell(fdt, "/cpus/cpu@1", "reg", 0), ==, 1);
+    g_assert_cmpint(fdt_path_offset(fdt, "/cpus/cpu@2"), <, 0);
+    g_assert_cmphex(cell(fdt, "/memory@100000", "reg", 3), ==, 0x3f00000);
+    g_assert_cmpuint(cell(fdt, "/virtio_mmio@feb00e00", "interrupts", 0), ==, 5 + 7);
+    g_assert_cmpint(fdt_path_offset(fdt, "/virtio_mmio@feb00c00"), <, 0);   /* an empty one */
+    g_assert_cmphex(cell(fdt, "/isa/serial@i3f8", "reg", 1), ==, 0x3f8);
+    g_assert_cmpstr(fdt_getprop(fdt, node(fdt, "/chosen"), "bootargs", NULL), ==, "quiet");
+}
+
+#define TREE_OPTIONS " -smp 2 -serial null -device virtio-rng-device -append quiet"
+
+/* Either MP tables and a command line describe the machine, or the tree does. */
+static void test_boot_tree(void)
+{
+    char *path;
+    uint32_t len;
+    Qtest *q = boot("-M microvm,acpi=off,auto-kernel-cmdline=off,dt-compatible=acme,phandle-start=77" TREE_OPTIONS
+                    , &path);
+    uint64_t at = setup_data(q, &len);
+    g_autofree uint8_t *fdt = g_malloc(len);
+
+    g_assert_cmphex(at, !=, 0);
+    qtest_memread(q, at, fdt, len);
+    g_assert_cmpint(fdt_check_full(fdt, len), ==, 0);
+    check_tree(fdt, "acme", 77);
+    g_assert_false(has_mp_tables(q));
+    end(q, path);
+
+    q = boot("-M microvm,acpi=off" TREE_OPTIONS, &path);
+    g_assert_cmphex(setup_data(q, &len), ==, 0);
+    g_assert_true(has_mp_tables(q));
+    end(q, path);
+    qtest_refused("-M q35,phandle-start=1 -nodefaults", "'phandle-start' is for machines with a device tree");
+}
+
+static char *dump_tree(void)
+{
+    g_autofree char *command = NULL;
+    char *path = NULL;
+    int fd = g_file_open_tmp("rhea-tree-XXXXXX", &path, NULL);
+    int status = -1;
+
+    g_close(fd, NULL);
+    command = g_strdup_printf("%s -accel qtest -display none -M microvm,acpi=off,dumpdtb=%s " OPTIONS TREE_OPTIONS
+                              " -kernel /dev/null", g_getenv("QTEST_BINARY"), path);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status, NULL));
+    g_assert_cmpint(status, ==, 0);
+    return path;
+}
+
+static void test_tree_files(void)
+{
+    g_autofree char *tree = dump_tree(), *fdt = NULL, *options = NULL;
+    gsize size;
+    uint32_t len;
+    char *path;
+    Qtest *q;
+
+    g_assert_true(g_file_get_contents(tree, &fdt, &size, NULL));
+    g_assert_cmpint(fdt_check_full(fdt, size), ==, 0);
+    check_tree(fdt, "rhea,microvm", 1);
+    options = g_strdup_printf("-M microvm -dtb %s", tree);
+    q = boot(options, &path);
+    g_assert_cmphex(setup_data(q, &len), !=, 0);
+    g_assert_cmpuint(len, ==, size);
+    end(q, path);
+    g_assert_true(g_file_set_contents(tree, "no tree", -1, NULL));
+    path = kernel_file();
+    g_free(options);
+    options = g_strdup_printf("-M microvm -nodefaults -dtb %s -kernel %s", tree, path);
+    qtest_refused(options, "it is none");
+    g_unlink(path);
+    g_free(path);
+    g_unlink(tree);
+}
+
+/* More CPUs than the last KiB of low memory has room for. */
+static void test_boot_many(void)
+{
+    enum { NR_CPUS = 100, ENTRIES_AT = 44, CPU_SIZE = 20 };
+    char *path;
+    Qtest *q = boot("-M microvm,acpi=off -smp 100", &path);
+    uint64_t table;
+    uint8_t sum = 0;
+
+    g_assert_true(has_mp_tables(q));
+    table = qtest_readl(q, MP_POINTER + 4);
+    g_assert_cmphex(qtest_readl(q, table), ==, 0x504d4350);     /* "PCMP" */
+    for (unsigned i = 0; i < qtest_readw(q, table + 4); i++) {
+        sum += qtest_readb(q, table + i);
+    }
+    g_assert_cmpuint(sum, ==, 0);
+    for (unsigned i = 0; i < NR_CPUS; i++) {
+        g_assert_cmpuint(qtest_readb(q, table + ENTRIES_AT + i * CPU_SIZE), ==, 0);
+        g_assert_cmpuint(qtest_readb(q, table + ENTRIES_AT + i * CPU_SIZE + 1), ==, i);
+    }
+    g_assert_cmpuint(qtest_readb(q, table + ENTRIES_AT + NR_CPUS * CPU_SIZE), ==, 1);
+    end(q, path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/microvm/order", test_order);
     g_test_add_func("/microvm/ioapic2", test_ioapic2);
     g_test_add_func("/microvm/ioapic2-pins", test_ioapic2_pins);
     g_test_add_func("/microvm/pcie", test_pcie);
     g_test_add_func("/microvm/pcie-high", test_pcie_high);
     g_test_add_func("/microvm/boot-pci", test_boot_pci);
     g_test_add_func("/microvm/boot-vmgenid", test_boot_vmgenid);
+    g_test_add_func("/microvm/boot-tree", test_boot_tree);
+    g_test_add_func("/microvm/tree-files", test_tree_files);
+    g_test_add_func("/microvm/boot-many", test_boot_many);
     return g_test_run();
 }
