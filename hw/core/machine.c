@@ -2,6 +2,7 @@
  * Machine types and the machine object.
  */
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "softmmu/runstate.h"
 
 enum { MACHINE_PAGE = 4096 };
@@ -115,6 +116,7 @@ static void machine_fini(RhObject *obj)
     RhMachine *machine = (RhMachine *)obj;
 
     rh_ram_unref(machine->ram);
+    rh_numa_free(machine->numa);
     g_free(machine->cpu_type);
     g_free(machine->boot.order);
     g_free(machine->boot.once);
@@ -192,16 +194,20 @@ RhMachine *rh_machine_new(RhVm *vm, const RhMachineType *type, GError **err)
     return (RhMachine *)obj;
 }
 
-static bool complete_smp(RhMachine *machine, GError **err)
+bool rh_machine_complete_smp(RhMachine *machine, GError **err)
 {
     const RhMachineType *type = rh_machine_type(machine);
     g_autofree char *name = rh_machine_type_name(type);
     RhSmpLimits limits = { .machine = name, .min_cpus = 1, .max_cpus = MAX(type->max_cpus, 1u), .has_dies = true };
     g_autofree char *warning = NULL;
 
+    if (machine->is_smp_complete) {
+        return true;
+    }
     if (!rh_smp_resolve(&machine->smp, &limits, &warning, err)) {
         return false;
     }
+    machine->is_smp_complete = true;
     if (warning) {
         g_printerr("warning: %s\n", warning);
     }
@@ -215,6 +221,9 @@ static bool complete_ram(RhMachine *machine, GError **err)
 
     if (!type->default_ram_id) {
         return true;
+    }
+    if (machine->numa) {
+        return true;            /* a bank for each node */
     }
     if (machine->ram) {
         machine->ram_size = machine->ram->size;
@@ -251,7 +260,7 @@ bool rh_machine_build(RhMachine *machine, GError **err)
 {
     const RhMachineType *type = rh_machine_type(machine);
 
-    if (!check_device_tree(machine, err) || !complete_smp(machine, err) || !complete_ram(machine, err)) {
+    if (!check_device_tree(machine, err) || !rh_machine_complete_smp(machine, err) || !complete_ram(machine, err)) {
         return false;
     }
     if (!machine->cpu_type) {

@@ -76,7 +76,7 @@ static void dsdt(RhAcpi *acpi, const RhAcpiMicrovmConfig *c)
     if (c->pci.ecam_size) {
         pci_host(&a, &c->pci);
     }
-    rh_acpi_cpus(&a, &c->madt, NULL);
+    rh_acpi_cpus(&a, &c->madt, &c->numa);
     rh_aml_end(&a);
     rh_acpi_sleep_state(&a, "\\_S5", S5_TYPE);
     rh_acpi_add_aml(acpi, "DSDT", RH_ACPI_ID, &a);
@@ -112,6 +112,7 @@ RhAcpi *rh_acpi_build_microvm(const RhAcpiMicrovmConfig *c)
     dsdt(acpi, c);
     fadt(acpi, c);
     rh_acpi_add_madt(acpi, &c->madt, RH_ACPI_ID);
+    rh_acpi_add_numa(acpi, &c->numa);
     if (c->has_vmgenid) {
         rh_acpi_add_vmgenid(acpi, 0, RH_ACPI_NO_GPE);
     }

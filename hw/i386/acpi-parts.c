@@ -237,3 +237,13 @@ void rh_acpi_add_mcfg_of(RhAcpi *acpi, const RhAcpiPciHost *pci)
 {
     rh_acpi_add_mcfg(acpi, pci->ecam_base, 0, (uint8_t)last_bus(pci), RH_ACPI_ID);
 }
+
+void rh_acpi_add_numa(RhAcpi *acpi, const RhAcpiNuma *n)
+{
+    if (n->nr_nodes) {
+        rh_acpi_add_srat(acpi, n->cpus, n->nr_cpus, n->memory, n->nr_memory, RH_ACPI_ID);
+        if (n->distances) {
+            rh_acpi_add_slit(acpi, n->nr_nodes, n->distances, RH_ACPI_ID);
+        }
+    }
+}

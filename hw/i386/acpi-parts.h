@@ -24,5 +24,7 @@ void rh_acpi_gsi_link(RhAml *a, unsigned link, unsigned uid, uint32_t gsi);
 void rh_acpi_ecam_reservation(RhAml *a, const RhAcpiPciHost *pci);
 /** rh_acpi_add_mcfg_of - MCFG for all buses that fit */
 void rh_acpi_add_mcfg_of(RhAcpi *acpi, const RhAcpiPciHost *pci);
+/** rh_acpi_add_numa - SRAT, and SLIT if there are distances; nothing without nodes */
+void rh_acpi_add_numa(RhAcpi *acpi, const RhAcpiNuma *numa);
 
 #endif

@@ -252,16 +252,6 @@ static void fadt(RhAcpi *acpi, const RhAcpiPcConfig *c)
     rh_acpi_add_fadt(acpi, &f, RH_ACPI_ID);
 }
 
-static void numa(RhAcpi *acpi, const RhAcpiNuma *n)
-{
-    if (n->nr_nodes) {
-        rh_acpi_add_srat(acpi, n->cpus, n->nr_cpus, n->memory, n->nr_memory, RH_ACPI_ID);
-        if (n->distances) {
-            rh_acpi_add_slit(acpi, n->nr_nodes, n->distances, RH_ACPI_ID);
-        }
-    }
-}
-
 RhAcpi *rh_acpi_build_q35(const RhAcpiPcConfig *c)
 {
     RhAcpi *acpi = rh_acpi_new();
@@ -276,7 +266,7 @@ RhAcpi *rh_acpi_build_q35(const RhAcpiPcConfig *c)
     if (c->hpet_base) {
         rh_acpi_add_hpet(acpi, c->hpet_base, c->hpet_id, RH_ACPI_ID);
     }
-    numa(acpi, &c->numa);
+    rh_acpi_add_numa(acpi, &c->numa);
     if (c->pci.ecam_size) {
         rh_acpi_add_mcfg_of(acpi, &c->pci);
     }

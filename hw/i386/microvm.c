@@ -179,6 +179,7 @@ static RhAcpi *build_acpi(Microvm *mvm)
     RhAcpi *acpi;
 
     rh_pc_acpi_madt(&mvm->parent, &config.madt);
+    rh_pc_acpi_numa(&mvm->parent, &config.numa);
     config.madt.nr_overrides = 1;           /* the timer alone: nothing here is level-triggered below input 16 */
     rh_pc_acpi_isa(&mvm->parent, devices);
     if (mvm->pci) {
@@ -197,6 +198,7 @@ static RhAcpi *build_acpi(Microvm *mvm)
     config.nr_devices = devices->nr;
     acpi = rh_acpi_build_microvm(&config);
     g_free((void *)config.madt.cpus);
+    rh_pc_acpi_numa_clear(&config.numa);
     return acpi;
 }
 

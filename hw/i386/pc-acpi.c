@@ -3,6 +3,7 @@
  */
 #include "hw/i386/pc-acpi.h"
 #include "hw/misc/vmgenid.h"
+#include "hw/core/numa.h"
 #include "hw/intc/ioapic.h"
 #include "target/i386/topology.h"
 
@@ -32,6 +33,44 @@ void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret)
         .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = ioapics,
         .nr_ioapics = pc->irqs.ioapic2 ? 2 : 1, .overrides = overrides, .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
     };
+}
+
+void rh_pc_acpi_numa(const RhPcMachine *pc, RhAcpiNuma *ret)
+{
+    const RhSmp *smp = &pc->parent.smp;
+    const RhNuma *numa = pc->parent.numa;
+    g_autofree RhPcRam *parts = NULL;
+    RhSratCpu *cpus;
+    RhSratMemory *memory;
+    uint8_t *distances;
+
+    *ret = (RhAcpiNuma){ 0 };
+    if (!numa) {
+        return;
+    }
+    *ret = (RhAcpiNuma){ .nr_nodes = numa->nr_nodes, .nr_cpus = smp->max_cpus };
+    parts = rh_pc_ram_layout(pc, &ret->nr_memory);
+    ret->cpus = cpus = g_new(RhSratCpu, ret->nr_cpus);
+    ret->memory = memory = g_new(RhSratMemory, ret->nr_memory);
+    for (unsigned i = 0; i < ret->nr_cpus; i++) {
+        cpus[i] = (RhSratCpu){ rh_apic_id(&smp->topo, rh_topology_ids(&smp->topo, i)), (uint32_t)numa->cpu_nodes[i] };
+    }
+    for (unsigned i = 0; i < ret->nr_memory; i++) {
+        memory[i] = (RhSratMemory){ parts[i].base, parts[i].size, parts[i].node, false };
+    }
+    if (numa->has_distances) {
+        ret->distances = distances = g_new(uint8_t, numa->nr_nodes * numa->nr_nodes);
+        for (unsigned i = 0; i < numa->nr_nodes; i++) {
+            memcpy(distances + i * numa->nr_nodes, numa->distances[i], numa->nr_nodes);
+        }
+    }
+}
+
+void rh_pc_acpi_numa_clear(RhAcpiNuma *numa)
+{
+    g_free((void *)numa->cpus);
+    g_free((void *)numa->memory);
+    g_free((void *)numa->distances);
 }
 
 static void add_row(RhPcAcpiDevices *devices, RhAcpiDevice row)

@@ -17,6 +17,9 @@ typedef struct RhPcAcpiDevices {
 
 /** rh_pc_acpi_madt - CPUs (g_free ret->cpus afterwards), I/O APICs, overrides */
 void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret);
+/** rh_pc_acpi_numa - affinities of the machine; rh_pc_acpi_numa_clear afterwards */
+void rh_pc_acpi_numa(const RhPcMachine *pc, RhAcpiNuma *ret);
+void rh_pc_acpi_numa_clear(RhAcpiNuma *numa);
 /** rh_pc_acpi_isa - what sits on the ISA bus and guests look for in ACPI */
 void rh_pc_acpi_isa(const RhPcMachine *pc, RhPcAcpiDevices *devices);
 /** rh_pc_acpi_room - bytes that placed tables take in high memory */

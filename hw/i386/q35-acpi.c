@@ -37,10 +37,12 @@ RhAcpi *rh_q35_acpi_new(Q35Machine *q35, bool has_firmware)
 
     rh_acpi_q35_links(config.pci.link);
     rh_pc_acpi_madt(pc, &config.madt);
+    rh_pc_acpi_numa(pc, &config.numa);
     rh_pc_acpi_isa(pc, devices);
     config.isa = devices->rows;
     config.nr_isa = devices->nr;
     acpi = rh_acpi_build_q35(&config);
     g_free((void *)config.madt.cpus);
+    rh_pc_acpi_numa_clear(&config.numa);
     return acpi;
 }

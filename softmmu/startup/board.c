@@ -1,6 +1,7 @@
 /*
  * The accelerator and the machine.
  */
+#include "hw/core/numa.h"
 #include "qapi-options.h"
 #include "qapi-types.h"
 #include "softmmu/ident.h"
@@ -287,6 +288,21 @@ static bool set_ram(RhStartup *startup, GError **err)
     return machine->ram;
 }
 
+static bool add_numa(const RhArg *arg, void *opaque, GError **err)
+{
+    g_autoptr(QmpNumaOptions) option = rh_option_read(arg->option, arg->json, arg->is_json, err);
+
+    return option && rh_numa_add(opaque, option, err);
+}
+
+static bool set_numa(RhStartup *startup, GError **err)
+{
+    RhMachine *machine = startup->machine;
+
+    return rh_machine_complete_smp(machine, err) &&
+           rh_args_each(startup->args, "numa", add_numa, machine, err) && rh_numa_complete(machine, err);
+}
+
 static bool collect_dir(const RhArg *arg, void *opaque, GError **err)
 {
     g_ptr_array_add(opaque, g_strdup(arg->text));
@@ -432,6 +448,6 @@ bool rh_startup_board(RhStartup *startup, GError **err)
            set_shorthands(machine, args, err) && (!props || set_props(machine, props, err)) &&
            check_kernel(machine, args, err) && set_display(machine, args, err) && set_rtc(machine, args, err) &&
            set_identity(machine, args, err) && set_smp(machine, args, err) && set_memory(machine, args, err) &&
-           set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) &&
+           set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) && set_numa(startup, err) &&
            rh_machine_build(machine, err);
 }

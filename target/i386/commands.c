@@ -2,6 +2,7 @@
  * QMP commands about processors.
  */
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "qapi-commands.h"
 #include "target/i386/cpu.h"
 
@@ -16,6 +17,8 @@ static QmpCpuInstanceProperties *props_of(const RhX86Cpu *cpu)
     QmpCpuInstanceProperties *props = qmp_cpu_instance_properties_from_json(json, 0, NULL);
 
     json_object_put(json);
+    props->has_node_id = cpu->node_id >= 0;
+    props->node_id = cpu->node_id;
     return props;
 }
 
@@ -67,13 +70,21 @@ static void *definition_from_json(json_object *json)
 GPtrArray *qmp_query_hotpluggable_cpus(RhVm *vm, GError **err)
 {
     RhMachine *machine = rh_machine_of(vm);
+    GPtrArray *list;
 
     if (!machine || !rh_machine_type(machine)->has_hotpluggable_cpus) {
         rh_fail(err, "machine does not support hot-plugging CPUs");
         return NULL;
     }
-    return list_from_json(qmp_hotpluggable_cpu_list_new(),
+    list = list_from_json(qmp_hotpluggable_cpu_list_new(),
                           rh_hotpluggable_cpus(&machine->smp, machine->cpu_type, path_at, vm), place_from_json);
+    for (guint i = 0; machine->numa && i < list->len; i++) {
+        QmpCpuInstanceProperties *props = ((QmpHotpluggableCPU *)list->pdata[i])->props;
+
+        props->has_node_id = true;
+        props->node_id = rh_machine_cpu_node(machine, list->len - 1 - i);      /* highest first */
+    }
+    return list;
 }
 
 GPtrArray *qmp_query_cpu_definitions(RhVm *vm, GError **err)

@@ -116,6 +116,7 @@ typedef struct RhAcpiPcConfig {
 /** RhAcpiMicrovmConfig - a machine of the hardware-reduced kind */
 typedef struct RhAcpiMicrovmConfig {
     RhAcpiMadt madt;
+    RhAcpiNuma numa;
     const RhAcpiDevice *devices; /* virtio-mmio ones by RH_ACPI_VIRTIO_MMIO, and others */
     unsigned nr_devices;
     uint32_t ged_base; /* event selector register, one dword; bits are RH_ACPI_GED_* */

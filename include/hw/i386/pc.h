@@ -51,8 +51,8 @@ typedef struct RhPcMachine {
     uint64_t above_4g;
     uint64_t tables_size;       /* direct boot: bytes for ACPI tables at the end of RAM below 4 GiB */
     uint64_t vmgenid_page;      /* direct boot: address of the page with the generation id; 0: none */
-    RhRegion ram_low;
-    RhRegion ram_high;
+    RhRegion *ram;              /* one for each bank, one more where the hole below 4 GiB parts a bank */
+    unsigned nr_ram;
     RhPcFirmware firmware;
     RhPcIrqs irqs;
     RhDevice *rtc;
@@ -66,6 +66,16 @@ typedef struct RhPcMachine {
 
 /** rh_pc_map_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
 bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
+/** RhPcRam - where a part of a bank of RAM appears */
+typedef struct RhPcRam {
+    RhRam *ram;
+    uint64_t offset;            /* in @ram */
+    uint64_t base;              /* guest address */
+    uint64_t size;
+    unsigned node;
+} RhPcRam;
+/** rh_pc_ram_layout - all parts, by address; the array is the caller's. below_4g is known by then. */
+RhPcRam *rh_pc_ram_layout(const RhPcMachine *pc, unsigned *ret_nr);
 /** rh_pc_load_firmware - the -bios image, or @fallback, into @memory; its size must be a multiple of 64 KiB */
 bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err);
 /** rh_pc_set_up_irqchip - ask the accelerator for its interrupt chips; @kind: what the board wants unless the user asks */

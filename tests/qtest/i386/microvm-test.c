@@ -6,7 +6,7 @@
 #include <glib/gstdio.h>
 #include <libfdt.h>
 #include <string.h>
-#include "libqtest.h"
+#include "libqtest-boot.h"
 
 #define OPTIONS "-m 64 -nodefaults "
 enum { MMIO_BASE = 0xfeb00000, MMIO_STEP = 0x200, MMIO_MAGIC = 0x74726976, NR_MANY = 24, NR_FEW = 8 };
@@ -127,52 +127,11 @@ static void test_pcie_high(void)
 
 /* --- direct boot --- */
 
-enum { IMAGE_SIZE = 0x3000, ZERO_PAGE = 0x7000 };
-
-static void put32(uint8_t *at, uint32_t value)
-{
-    value = GUINT32_TO_LE(value);
-    memcpy(at, &value, 4);
-}
-
-/* A file with the header of a bzImage of protocol 2.15, and nothing worth running. */
-static char *kernel_file(void)
-{
-    g_autofree uint8_t *b = g_malloc0(IMAGE_SIZE);
-    char *path = NULL;
-    int fd = g_file_open_tmp("rhea-kernel-XXXXXX", &path, NULL);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_close(fd, NULL);
-    b[0x1f1] = 1;
-    put32(b + 0x1fe, 0x66ebaa55);
-    memcpy(b + 0x202, "HdrS", 4);
-    b[0x206] = 0x0f;
-    b[0x207] = 0x02;
-    b[0x211] = 1;
-    put32(b + 0x22c, 0x7fffffff);
-    b[0x234] = 1;
-    b[0x236] = 1;
-    put32(b + 0x238, 2047);
-    put32(b + 0x258, 0x1000000);
-    put32(b + 0x260, 0x400000);
-    g_assert_true(g_file_set_contents(path, (char *)b, IMAGE_SIZE, NULL));
-    return path;
-}
-
 static Qtest *boot(const char *options, char **ret_path)
 {
-    *ret_path = kernel_file();
-    g_autofree char *args = g_strdup_printf("%s " OPTIONS "-kernel %s", options, *ret_path);
+    g_autofree char *args = g_strconcat(options, " " OPTIONS, NULL);
 
-    return qtest_start(args);
-}
-
-static void end(Qtest *q, char *path)
-{
-    qtest_quit(q);
-    g_unlink(path);
-    g_free(path);
+    return qboot_start(args, ret_path);
 }
 
 /* Where nobody else does it, resources of PCI devices are given out. */
@@ -185,7 +144,7 @@ static void test_boot_pci(void)
     g_assert_cmphex(bar, >=, 0xc0000000);
     g_assert_cmphex(bar, <, 0xe0000000);
     g_assert_cmphex(qtest_readl(q, bar), ==, 0x010000ed);
-    end(q, path);
+    qboot_quit(q, path);
 }
 
 #define GUID "12345678-9abc-def0-1122-334455667788"
@@ -208,8 +167,8 @@ static void check_vmgenid(Qtest *q)
     memcpy(&page, name + 5, 4);
     qtest_memread(q, page + 40, got, sizeof(got));
     g_assert_cmpmem(got, sizeof(got), guid_bytes, sizeof(guid_bytes));
-    for (unsigned i = 0; i < qtest_readb(q, ZERO_PAGE + 0x1e8); i++) {
-        qtest_memread(q, ZERO_PAGE + E820 + i * E820_ROW, row, sizeof(row));
+    for (unsigned i = 0; i < qtest_readb(q, QBOOT_ZERO_PAGE + 0x1e8); i++) {
+        qtest_memread(q, QBOOT_ZERO_PAGE + E820 + i * E820_ROW, row, sizeof(row));
         is_kept |= row[16] == PAGE_TYPE_NVS && page >= *(uint64_t *)(void *)row;
     }
     g_assert_true(is_kept);
@@ -226,7 +185,7 @@ static void test_boot_vmgenid(void)
         check_vmgenid(q);
         qtest_reset(q);
         check_vmgenid(q);
-        end(q, path);
+        qboot_quit(q, path);
     }
 }
 
@@ -237,7 +196,7 @@ enum { SETUP_DATA = 0x250, TYPE_DTB = 2, MP_POINTER = 0x9fc00 };
 /* Where the zero page's list leads to; the record's length in *ret_len. 0: the list is empty. */
 static uint64_t setup_data(Qtest *q, uint32_t *ret_len)
 {
-    uint64_t at = qtest_readq(q, ZERO_PAGE + SETUP_DATA);
+    uint64_t at = qtest_readq(q, QBOOT_ZERO_PAGE + SETUP_DATA);
 
     if (at) {
         g_assert_cmpuint(qtest_readq(q, at), ==, 0);
@@ -302,12 +261,12 @@ static void test_boot_tree(void)
     g_assert_cmpint(fdt_check_full(fdt, len), ==, 0);
     check_tree(fdt, "acme", 77);
     g_assert_false(has_mp_tables(q));
-    end(q, path);
+    qboot_quit(q, path);
 
     q = boot("-M microvm,acpi=off" TREE_OPTIONS, &path);
     g_assert_cmphex(setup_data(q, &len), ==, 0);
     g_assert_true(has_mp_tables(q));
-    end(q, path);
+    qboot_quit(q, path);
     qtest_refused("-M q35,phandle-start=1 -nodefaults", "'phandle-start' is for machines with a device tree");
 }
 
@@ -341,9 +300,9 @@ static void test_tree_files(void)
     q = boot(options, &path);
     g_assert_cmphex(setup_data(q, &len), !=, 0);
     g_assert_cmpuint(len, ==, size);
-    end(q, path);
+    qboot_quit(q, path);
     g_assert_true(g_file_set_contents(tree, "no tree", -1, NULL));
-    path = kernel_file();
+    path = qboot_kernel_file();
     g_free(options);
     options = g_strdup_printf("-M microvm -nodefaults -dtb %s -kernel %s", tree, path);
     qtest_refused(options, "it is none");
@@ -373,7 +332,7 @@ static void test_boot_many(void)
         g_assert_cmpuint(qtest_readb(q, table + ENTRIES_AT + i * CPU_SIZE + 1), ==, i);
     }
     g_assert_cmpuint(qtest_readb(q, table + ENTRIES_AT + NR_CPUS * CPU_SIZE), ==, 1);
-    end(q, path);
+    qboot_quit(q, path);
 }
 
 int main(int argc, char **argv)
