@@ -169,21 +169,9 @@ static bool info_balloon(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
-static void fetch(RhVcpu *vcpu, void *arg)
-{
-    const RhAccelType *type = rh_accel_type(vcpu->vm->accel);
-
-    *(bool *)arg = !type->vcpu_fetch || type->vcpu_fetch(vcpu, NULL);
-}
-
 static bool print_registers(RhHmp *hmp, RhVcpu *vcpu, GError **err)
 {
-    bool is_fetched = true;
-
-    if (hmp->vm->accel) {
-        rh_vcpu_run_on(vcpu, fetch, &is_fetched);
-    }
-    if (!is_fetched) {
+    if (!rh_x86_cpu_fetch(rh_x86_cpu(vcpu))) {
         return rh_fail(err, "The registers of CPU %u cannot be read", vcpu->index);
     }
     rh_x86_state_dump(&rh_x86_cpu(vcpu)->x86.state, hmp->out);

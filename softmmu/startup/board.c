@@ -356,6 +356,19 @@ static bool check_display(const RhArg *arg, void *opaque, GError **err)
                : rh_fail(err, "Parameter 'type' does not accept value '%s'", type ? type : "");
 }
 
+/* No display here turns characters into keys, so the name of a layout is all there is to check. */
+static bool check_layout(const RhArgs *args, GError **err)
+{
+    static const char *const layouts[] = {
+        "ar", "bepo", "cz", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca",
+        "fr-ch", "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv",
+        "th", "tr", NULL
+    };
+    const char *layout = rh_args_text(args, "k");
+
+    return !layout || g_strv_contains(layouts, layout) || rh_fail(err, "could not read keymap file: '%s'", layout);
+}
+
 static bool check_vga(const char *vga, GError **err)
 {
     static const char *const known[] = { "none", "std", NULL };
@@ -371,7 +384,7 @@ static bool set_display(RhMachine *machine, const RhArgs *args, GError **err)
 {
     const char *vga = rh_args_text(args, "vga");
 
-    if ((vga && !check_vga(vga, err)) || !rh_args_each(args, "display", check_display, NULL, err)) {
+    if (!check_layout(args, err) || (vga && !check_vga(vga, err)) || !rh_args_each(args, "display", check_display, NULL, err)) {
         return false;
     }
 

@@ -4,7 +4,9 @@
 #include "hw/core/machine.h"
 #include "hw/core/numa.h"
 #include "qapi-commands.h"
+#include "softmmu/memory-save.h"
 #include "target/i386/cpu.h"
+#include "target/i386/translate.h"
 
 static RhX86Cpu *cpu_at(RhVm *vm, guint i)
 {
@@ -85,6 +87,27 @@ GPtrArray *qmp_query_hotpluggable_cpus(RhVm *vm, GError **err)
         props->node_id = rh_machine_cpu_node(machine, list->len - 1 - i);      /* highest first */
     }
     return list;
+}
+
+static bool read_virtual(void *opaque, uint64_t at, void *buf, size_t len)
+{
+    RhX86Cpu *cpu = opaque;
+
+    return rh_x86_read_linear(rh_device_vm(&cpu->parent)->memory, &cpu->x86.state, at, buf, len);
+}
+
+bool qmp_memsave(RhVm *vm, const QmpMemsaveArgs *args, GError **err)
+{
+    int64_t index = args->has_cpu_index ? args->cpu_index : 0;
+    RhX86Cpu *cpu;
+
+    if (index < 0 || index >= (int64_t)vm->vcpus->len) {
+        return rh_fail(err, "Parameter 'cpu-index' is %" PRId64 ", must be the number of a processor (there are %u)",
+                       index, vm->vcpus->len);
+    }
+    cpu = cpu_at(vm, (guint)index);
+    return (rh_x86_cpu_fetch(cpu) || rh_fail(err, "The registers of CPU %" PRId64 " cannot be read", index)) &&
+           rh_memory_save(args->filename, args->val, args->size, read_virtual, cpu, err);
 }
 
 GPtrArray *qmp_query_cpu_definitions(RhVm *vm, GError **err)

@@ -106,6 +106,7 @@ BAD = [
     ("-M none -audiodev none", "Parameter 'id' is missing"),
     ("-M none -audiodev nosuch,id=a", "'nosuch' is not supported yet"),
     ("-M none -echr nosuch", "Bad argument to echr"),
+    ("-M q35 -k nosuch", "could not read keymap file: 'nosuch'"),
     # what the guest starts from
     ("-M q35 -kernel {dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
     ("-M q35 -kernel {dir}/text", "{dir}/text"),

@@ -189,6 +189,46 @@ static void test_boot_vmgenid(void)
     }
 }
 
+/* The boot CPU has page tables then: the first 4 GiB as they are, and nothing above. */
+static char *hmp(Qtest *q, const char *line)
+{
+    g_autofree char *json = g_strdup_printf("{\"execute\":\"human-monitor-command\",\"arguments\":"
+                                            "{\"command-line\":\"%s\"}}", line);
+    json_object *answer = qtest_qmp(q, json), *text;
+    char *copy;
+
+    g_assert_true(json_object_object_get_ex(answer, "return", &text));
+    copy = g_strdup(json_object_get_string(text));
+    json_object_put(answer);
+    return copy;
+}
+
+static void test_virtual(void)
+{
+    char *path, *contents = NULL;
+    Qtest *q = boot("-M microvm", &path);
+    g_autofree char *file = g_strconcat(path, ".mem", NULL);
+    g_autofree char *save = g_strdup_printf("memsave 0x300ffe 4 %s", file);
+    g_autofree char *beyond = g_strdup_printf("memsave 0x100000000 1 %s", file);
+    g_autofree char *dumped = NULL, *missing = NULL, *saved = NULL, *refused = NULL;
+    gsize len;
+
+    qtest_writel(q, 0x300ffe, 0x44332211);
+    dumped = hmp(q, "x /1xw 0x300ffe");
+    g_assert_cmpstr(dumped, ==, "0000000000300ffe: 0x44332211\r\n");
+    missing = hmp(q, "x /1xw 0x100000000");
+    g_assert_nonnull(strstr(missing, "Cannot access memory"));
+    saved = hmp(q, save);
+    g_assert_cmpstr(saved, ==, "");
+    g_assert_true(g_file_get_contents(file, &contents, &len, NULL));
+    g_assert_cmpmem(contents, len, "\x11\x22\x33\x44", 4);
+    refused = hmp(q, beyond);
+    g_assert_nonnull(strstr(refused, "Invalid addr 0x0000000100000000/size 1 specified"));
+    g_free(contents);
+    g_unlink(file);
+    qboot_quit(q, path);
+}
+
 /* --- device tree and MP tables --- */
 
 enum { SETUP_DATA = 0x250, TYPE_DTB = 2, MP_POINTER = 0x9fc00 };
@@ -345,6 +385,7 @@ int main(int argc, char **argv)
     g_test_add_func("/microvm/pcie-high", test_pcie_high);
     g_test_add_func("/microvm/boot-pci", test_boot_pci);
     g_test_add_func("/microvm/boot-vmgenid", test_boot_vmgenid);
+    g_test_add_func("/microvm/virtual", test_virtual);
     g_test_add_func("/microvm/boot-tree", test_boot_tree);
     g_test_add_func("/microvm/tree-files", test_tree_files);
     g_test_add_func("/microvm/boot-many", test_boot_many);
