@@ -55,6 +55,7 @@ typedef struct RhPcMachine {
     unsigned nr_ram;
     RhPcFirmware firmware;
     RhPcIrqs irqs;
+    bool has_started;           /* the first reset is over */
     RhDevice *rtc;
     RhDevice *timer;            /* our own PIT; NULL: none, or the accelerator's */
     RhFwCfg *fw_cfg;
