@@ -6,6 +6,8 @@
 #include "monitor/hmp-qmp.h"
 #include "qapi/keyval.h"
 #include "softmmu/space.h"
+#include "target/i386/cpu.h"
+#include "target/i386/translate.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -199,9 +201,33 @@ static bool do_block_resize(RhHmp *hmp, char **words, GError **err)
     return rh_hmp_qmp(hmp, "block_resize", args, NULL, err);
 }
 
+/* "ctrl-alt-f1", "0x1d-a" */
 static bool do_sendkey(RhHmp *hmp, char **words, GError **err)
 {
-    return rh_fail(err, "sendkey is not supported yet: there is no keyboard");
+    g_auto(GStrv) names = g_strsplit(words[0], "-", -1);
+    g_autoptr(RhJson) args = json_object_new_object();
+    json_object *keys = json_object_new_array();
+    uint64_t number;
+
+    json_object_object_add(args, "keys", keys);
+    for (char **name = names; *name; name++) {
+        bool is_number = g_str_has_prefix(*name, "0x");
+        json_object *key = rh_hmp_args("type", is_number ? "number" : "qcode");
+
+        json_object_array_add(keys, key);
+        if (is_number && !rh_parse_u64(*name, UINT8_MAX, &number, err)) {
+            return false;
+        }
+        json_object_object_add(key, "data", is_number ? json_object_new_uint64(number)
+                                            : json_object_new_string(g_str_equal(*name, "<") ? "less" : *name));
+    }
+    if (words[1]) {
+        if (!rh_parse_u64(words[1], INT32_MAX, &number, err)) {
+            return false;
+        }
+        json_object_object_add(args, "hold-time", json_object_new_uint64(number));
+    }
+    return rh_hmp_qmp(hmp, "send-key", g_steal_pointer(&args), NULL, err);
 }
 
 static bool do_screendump(RhHmp *hmp, char **words, GError **err)
@@ -325,7 +351,21 @@ static bool do_print(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
-static void dump(RhHmp *hmp, const Format *format, uint64_t addr)
+typedef bool Reader(RhHmp *hmp, uint64_t addr, void *buf, size_t len);
+
+static bool read_physical(RhHmp *hmp, uint64_t addr, void *buf, size_t len)
+{
+    return rh_space_read(hmp->vm->memory, addr, buf, len) == RH_MEM_OK;
+}
+
+static bool read_virtual(RhHmp *hmp, uint64_t addr, void *buf, size_t len)
+{
+    const RhX86Cpu *cpu = rh_x86_cpu(hmp->vm->vcpus->pdata[hmp->cpu]);
+
+    return rh_x86_read_linear(hmp->vm->memory, &cpu->x86.state, addr, buf, len);
+}
+
+static void dump(RhHmp *hmp, const Format *format, uint64_t addr, Reader *read)
 {
     unsigned in_line = format->letter == 'c' || format->size > 4 ? 2 : 16 / format->size;
 
@@ -336,7 +376,7 @@ static void dump(RhHmp *hmp, const Format *format, uint64_t addr)
         if (i % in_line == 0) {
             rh_hmp_printf(hmp, i ? "\n%016" PRIx64 ":" : "%016" PRIx64 ":", addr);
         }
-        if (rh_space_read(hmp->vm->memory, addr, bytes, format->size) != RH_MEM_OK) {
+        if (!read(hmp, addr, bytes, format->size)) {
             rh_hmp_printf(hmp, " Cannot access memory\n");
             return;
         }
@@ -346,7 +386,7 @@ static void dump(RhHmp *hmp, const Format *format, uint64_t addr)
     rh_hmp_printf(hmp, "\n");
 }
 
-static bool do_xp(RhHmp *hmp, char **words, GError **err)
+static bool dump_words(RhHmp *hmp, char **words, Reader *read, GError **err)
 {
     Format format = { .nr = 1, .letter = 'x', .size = 4 };
     g_auto(GStrv) parts = NULL;
@@ -363,8 +403,13 @@ static bool do_xp(RhHmp *hmp, char **words, GError **err)
     if (!rh_hmp_eval(text, &addr, err)) {
         return false;
     }
-    dump(hmp, &format, addr);
+    dump(hmp, &format, (uint64_t)addr, read);
     return true;
+}
+
+static bool do_xp(RhHmp *hmp, char **words, GError **err)
+{
+    return dump_words(hmp, words, read_physical, err);
 }
 
 static bool do_x(RhHmp *hmp, char **words, GError **err)
@@ -373,7 +418,39 @@ static bool do_x(RhHmp *hmp, char **words, GError **err)
         rh_hmp_printf(hmp, "Can not dump without CPU\n");
         return true;
     }
-    return rh_fail(err, "virtual addresses are not supported yet; xp takes physical ones");
+    if ((uint64_t)hmp->cpu >= hmp->vm->vcpus->len || !rh_x86_cpu_fetch(rh_x86_cpu(hmp->vm->vcpus->pdata[hmp->cpu]))) {
+        return rh_fail(err, "The registers of CPU %" PRId64 " cannot be read", hmp->cpu);
+    }
+    return dump_words(hmp, words, read_virtual, err);
+}
+
+/* "addr size file" */
+static bool save(RhHmp *hmp, const char *command, char **words, GError **err)
+{
+    json_object *args = rh_hmp_args("filename", words[2]);
+    int64_t addr, size;
+
+    json_object_object_add(args, "cpu-index", json_object_new_int64(hmp->cpu));
+    if (g_str_equal(command, "pmemsave")) {
+        json_object_object_del(args, "cpu-index");
+    }
+    if (!rh_hmp_eval(words[0], &addr, err) || !rh_hmp_eval(words[1], &size, err)) {
+        json_object_put(args);
+        return false;
+    }
+    json_object_object_add(args, "val", json_object_new_int64(addr));
+    json_object_object_add(args, "size", json_object_new_int64(size));
+    return rh_hmp_qmp(hmp, command, args, NULL, err);
+}
+
+static bool do_memsave(RhHmp *hmp, char **words, GError **err)
+{
+    return save(hmp, "memsave", words, err);
+}
+
+static bool do_pmemsave(RhHmp *hmp, char **words, GError **err)
+{
+    return save(hmp, "pmemsave", words, err);
 }
 
 static bool do_cpu(RhHmp *hmp, char **words, GError **err)
@@ -442,9 +519,13 @@ static const RhHmpCommand rows[] = {
     { "info", "[subcommand]", "show various information about the system state", 0, 0, .run = do_info },
     { "loadvm", "tag", "restore a VM snapshot from its tag", 1, 1, .run = do_snapshot },
     { "log", "item1[,...]", "activate logging of the specified items", 1, 1, .run = do_log },
+    { "memsave", "addr size file", "save to disk virtual memory dump starting at 'addr' of size 'size'", 3, 3,
+      .run = do_memsave },
     { "nmi", "", "inject an NMI", 0, 0, .run = do_nmi },
     { "object_add", "[qom-type=]type,id=str[,prop=value][,...]", "create QOM object", 1, 1, true, do_object_add },
     { "object_del", "id", "destroy QOM object", 1, 1, .run = do_object_del },
+    { "pmemsave", "addr size file", "save to disk physical memory dump starting at 'addr' of size 'size'", 3, 3,
+      .run = do_pmemsave },
     { "print|p", "/fmt expr", "print expression value (use $reg for CPU register access)", 1, 1, true, do_print },
     { "qom-get", "path property", "print QOM property", 2, 2, .run = do_qom_get },
     { "qom-list", "path", "list QOM properties", 0, 1, .run = do_qom_list },

@@ -1,7 +1,7 @@
 /*
  * The human monitor's "info".
  */
-#include "hw/core/device.h"
+#include "hw/core/numa.h"
 #include "hw/pci/pci.h"
 #include "monitor/hmp-qmp.h"
 #include "softmmu/accel.h"
@@ -169,21 +169,9 @@ static bool info_balloon(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
-static void fetch(RhVcpu *vcpu, void *arg)
-{
-    const RhAccelType *type = rh_accel_type(vcpu->vm->accel);
-
-    *(bool *)arg = !type->vcpu_fetch || type->vcpu_fetch(vcpu, NULL);
-}
-
 static bool print_registers(RhHmp *hmp, RhVcpu *vcpu, GError **err)
 {
-    bool is_fetched = true;
-
-    if (hmp->vm->accel) {
-        rh_vcpu_run_on(vcpu, fetch, &is_fetched);
-    }
-    if (!is_fetched) {
+    if (!rh_x86_cpu_fetch(rh_x86_cpu(vcpu))) {
         return rh_fail(err, "The registers of CPU %u cannot be read", vcpu->index);
     }
     rh_x86_state_dump(&rh_x86_cpu(vcpu)->x86.state, hmp->out);
@@ -315,6 +303,27 @@ static bool info_qom_tree(RhHmp *hmp, char **words, GError **err)
     return true;
 }
 
+static bool info_numa(RhHmp *hmp, char **words, GError **err)
+{
+    const RhMachine *machine = rh_machine_of(hmp->vm);
+    const RhNuma *numa = machine ? machine->numa : NULL;
+
+    rh_hmp_printf(hmp, "%u nodes\n", numa ? numa->nr_nodes : 0);
+    for (unsigned node = 0; numa && node < numa->nr_nodes; node++) {
+        const RhRam *ram = numa->nodes[node].ram;
+
+        rh_hmp_printf(hmp, "node %u cpus:", node);
+        for (guint i = 0; i < hmp->vm->vcpus->len; i++) {
+            if (rh_machine_cpu_node(machine, i) == (int)node) {
+                rh_hmp_printf(hmp, " %u", i);
+            }
+        }
+        rh_hmp_printf(hmp, "\nnode %u size: %" PRIu64 " MB\n", node, ram ? ram->size >> 20 : 0);
+        rh_hmp_printf(hmp, "node %u plugged: 0 MB\n", node);
+    }
+    return true;
+}
+
 static bool info_history(RhHmp *hmp, char **words, GError **err)
 {
     for (unsigned i = 0; hmp->history && i < hmp->history->len; i++) {
@@ -334,6 +343,7 @@ static const RhHmpCommand rows[] = {
       0, 0, .run = info_memory_size },
     { "mtree", "[-f]", "show memory tree (-f: dump flat view for address spaces)", 0, 1, .run = info_mtree },
     { "name", "", "show the current VM name", 0, 0, .run = info_name },
+    { "numa", "", "show NUMA information", 0, 0, .run = info_numa },
     { "pci", "", "show PCI info", 0, 0, .run = info_pci },
     { "qom-tree", "[path]", "show QOM composition tree", 0, 1, .run = info_qom_tree },
     { "qtree", "", "show device tree", 0, 0, .run = info_qtree },

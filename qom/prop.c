@@ -131,6 +131,18 @@ bool rh_object_get(RhObject *obj, const char *name, json_object **ret, GError **
     return true;
 }
 
+bool rh_object_get_u64(RhObject *obj, const char *name, uint64_t *ret)
+{
+    json_object *value = NULL;
+
+    if (!rh_object_get(obj, name, &value, NULL)) {
+        return false;
+    }
+    *ret = json_object_get_uint64(value);
+    json_object_put(value);
+    return true;
+}
+
 json_object *rh_prop_default(const RhProp *prop)
 {
     const RhPropKind *kind = prop->kind;

@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#define NR_IOAPIC_PINS 24
-
 static bool make_full(RhKvm *kvm, bool has_pit, GError **err)
 {
     /* Port 0x61 belongs to the timer: kernels calibrate their clocks there, in a loop that should
@@ -43,7 +41,7 @@ static bool make_split(RhKvm *kvm, GError **err)
             err, RH_ERROR_KVM_MISSING_CAP,
             "The host's KVM lacks KVM_CAP_SPLIT_IRQCHIP, use kernel-irqchip=on or off");
     }
-    result = rh_kvm_enable_cap(kvm, KVM_CAP_SPLIT_IRQCHIP, NR_IOAPIC_PINS);
+    result = rh_kvm_enable_cap(kvm, KVM_CAP_SPLIT_IRQCHIP, RH_KVM_BOARD_GSIS);
     if (result < 0) {
         return rh_fail_errno(err, result, "KVM could not make local APICs (kernel-irqchip=split)");
     }

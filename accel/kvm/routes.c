@@ -1,10 +1,10 @@
 /*
- * The table of interrupt routes: GSI number -> chip pin, or message. GSIs below 24 are those of the
- * board's I/O APIC (an 8259 pin as well below 16); higher ones are handed out to messages of
+ * The table of interrupt routes: GSI number -> chip pin, or message. GSIs below 48 are those of the
+ * board's I/O APICs (an 8259 pin as well below 16); higher ones are handed out to messages of
  * devices, each with an irqfd.
  *
- * With a split irqchip the lower 24 are messages, too: those that our I/O APIC has in its
- * redirection table, so that KVM knows for which vectors the end of an interrupt must be told.
+ * With a split irqchip the lower 48 are messages, too: those that our I/O APICs have in their
+ * redirection tables, so that KVM knows for which vectors the end of an interrupt must be told.
  *
  * Spec: Documentation/virt/kvm/api.rst, KVM_SET_GSI_ROUTING, KVM_IRQFD, KVM_SIGNAL_MSI. Lock: the
  * machine lock.
@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <sys/ioctl.h>
 
-#define NR_PINS      24
+#define NR_PINS      24         /* of the kernel's I/O APIC */
 #define NR_PIC_PINS  8
 #define TIMER_PIN    2          /* where boards of the PC family wire ISA interrupt 0 */
 
@@ -82,9 +82,9 @@ bool rh_kvm_routes_begin(RhKvm *kvm, GError **err)
     }
     routes = g_new0(RhKvmRoutes, 1);
     routes->entries = g_array_new(false, false, sizeof(struct kvm_irq_routing_entry));
-    routes->max = MAX((uint32_t)rh_kvm_cap(kvm, KVM_CAP_IRQ_ROUTING), NR_PINS);
+    routes->max = MAX((uint32_t)rh_kvm_cap(kvm, KVM_CAP_IRQ_ROUTING), RH_KVM_BOARD_GSIS);
     routes->is_taken = g_new0(bool, routes->max);
-    memset(routes->is_taken, true, NR_PINS * sizeof(bool));
+    memset(routes->is_taken, true, RH_KVM_BOARD_GSIS * sizeof(bool));
     kvm->routes = routes;
     if (kvm->parent.irqchip == RH_IRQCHIP_ON) {
         add_pins(routes);
@@ -135,7 +135,7 @@ static void remove_entry(RhKvmRoutes *routes, uint32_t gsi)
 
 static bool take_gsi(RhKvmRoutes *routes, uint32_t *ret_gsi, GError **err)
 {
-    for (uint32_t gsi = NR_PINS; gsi < routes->max; gsi++) {
+    for (uint32_t gsi = RH_KVM_BOARD_GSIS; gsi < routes->max; gsi++) {
         if (!routes->is_taken[gsi]) {
             *ret_gsi = gsi;
             return true;
@@ -192,7 +192,7 @@ void rh_kvm_update_route(RhAccel *accel, RhIrqRoute *route)
 {
     RhKvm *kvm = rh_kvm(accel);
     struct kvm_irq_routing_entry *entry =
-        kvm->routes && route->gsi >= NR_PINS ? find_entry(kvm->routes, (uint32_t)route->gsi) : NULL;
+        kvm->routes && route->gsi >= (int)RH_KVM_BOARD_GSIS ? find_entry(kvm->routes, (uint32_t)route->gsi) : NULL;
 
     if (entry &&
         (entry->u.msi.data != route->data || entry->u.msi.address_lo != (uint32_t)route->address ||
@@ -206,7 +206,7 @@ void rh_kvm_unbind_route(RhAccel *accel, RhIrqRoute *route)
 {
     RhKvm *kvm = rh_kvm(accel);
 
-    if (!kvm->routes || route->gsi < NR_PINS) {
+    if (!kvm->routes || route->gsi < (int)RH_KVM_BOARD_GSIS) {
         return;
     }
     set_irqfd(kvm, route, KVM_IRQFD_FLAG_DEASSIGN);
@@ -221,7 +221,7 @@ void rh_kvm_set_ioapic_pin(RhAccel *accel, unsigned pin, uint64_t address, uint3
     RhKvm *kvm = rh_kvm(accel);
     struct kvm_irq_routing_entry entry = { .gsi = pin };
 
-    if (accel->irqchip != RH_IRQCHIP_SPLIT || !kvm->routes || pin >= NR_PINS) {
+    if (accel->irqchip != RH_IRQCHIP_SPLIT || !kvm->routes || pin >= RH_KVM_BOARD_GSIS) {
         return;
     }
     /* A masked pin keeps its last route: the end of an interrupt under way must still be told. */

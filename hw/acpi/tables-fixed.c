@@ -312,11 +312,13 @@ void rh_acpi_add_vmgenid(RhAcpi *acpi, uint64_t guest_addr, unsigned gpe)
     vmgenid_addr_method(&a);
     rh_aml_end(&a);
     rh_aml_end(&a);
-    rh_aml_scope_begin(&a, "\\_GPE");
-    rh_aml_gpe_begin(&a, gpe, true);
-    rh_aml_notify(&a, "\\_SB.VGEN", 0x80);
-    rh_aml_end(&a);
-    rh_aml_end(&a);
+    if (gpe != RH_ACPI_NO_GPE) {
+        rh_aml_scope_begin(&a, "\\_GPE");
+        rh_aml_gpe_begin(&a, gpe, true);
+        rh_aml_notify(&a, "\\_SB.VGEN", 0x80);
+        rh_aml_end(&a);
+        rh_aml_end(&a);
+    }
     size_t code_at = rh_acpi_add_aml(acpi, "SSDT", "VMGENID", &a);
     if (guest_addr == 0) {
         GByteArray *guid = g_byte_array_new();

@@ -2,6 +2,7 @@
  * Machine types and the machine object.
  */
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "softmmu/runstate.h"
 
 enum { MACHINE_PAGE = 4096 };
@@ -115,6 +116,7 @@ static void machine_fini(RhObject *obj)
     RhMachine *machine = (RhMachine *)obj;
 
     rh_ram_unref(machine->ram);
+    rh_numa_free(machine->numa);
     g_free(machine->cpu_type);
     g_free(machine->boot.order);
     g_free(machine->boot.once);
@@ -145,10 +147,9 @@ static const RhProp machine_props[] = {
     RH_PROP("initrd", RhMachine, initrd, .doc = "Linux initial ramdisk file"),
     RH_PROP("append", RhMachine, append, .doc = "Linux kernel command line"),
     RH_PROP("firmware", RhMachine, firmware, .doc = "Firmware image"),
-    RH_PROP("dtb", RhMachine, dtb, .doc = "Linux kernel device tree file", .changed = refuse_text),
-    RH_PROP("dumpdtb", RhMachine, dumpdtb, .doc = "Dump current dtb to a file and quit", .changed = refuse_text),
-    RH_PROP("dt-compatible", RhMachine, dt_compatible, .doc = "Overrides the \"compatible\" property of the dt root node",
-            .changed = refuse_text),
+    RH_PROP("dtb", RhMachine, dtb, .doc = "Linux kernel device tree file"),
+    RH_PROP("dumpdtb", RhMachine, dumpdtb, .doc = "Dump current dtb to a file and quit"),
+    RH_PROP("dt-compatible", RhMachine, dt_compatible, .doc = "Overrides the \"compatible\" property of the dt root node"),
     RH_PROP("phandle-start", RhMachine, phandle_start, .doc = "The first phandle ID we may generate dynamically"),
     RH_PROP("usb", RhMachine, usb, .doc = "Set on/off to enable/disable usb", .changed = refuse_true),
     RH_PROP("graphics", RhMachine, has_graphics, .def = true,
@@ -193,16 +194,20 @@ RhMachine *rh_machine_new(RhVm *vm, const RhMachineType *type, GError **err)
     return (RhMachine *)obj;
 }
 
-static bool complete_smp(RhMachine *machine, GError **err)
+bool rh_machine_complete_smp(RhMachine *machine, GError **err)
 {
     const RhMachineType *type = rh_machine_type(machine);
     g_autofree char *name = rh_machine_type_name(type);
     RhSmpLimits limits = { .machine = name, .min_cpus = 1, .max_cpus = MAX(type->max_cpus, 1u), .has_dies = true };
     g_autofree char *warning = NULL;
 
+    if (machine->is_smp_complete) {
+        return true;
+    }
     if (!rh_smp_resolve(&machine->smp, &limits, &warning, err)) {
         return false;
     }
+    machine->is_smp_complete = true;
     if (warning) {
         g_printerr("warning: %s\n", warning);
     }
@@ -217,6 +222,9 @@ static bool complete_ram(RhMachine *machine, GError **err)
     if (!type->default_ram_id) {
         return true;
     }
+    if (machine->numa) {
+        return true;            /* a bank for each node */
+    }
     if (machine->ram) {
         machine->ram_size = machine->ram->size;
         return true;
@@ -229,11 +237,30 @@ static bool complete_ram(RhMachine *machine, GError **err)
     return machine->ram != NULL;
 }
 
+static bool check_device_tree(const RhMachine *machine, GError **err)
+{
+    const struct { const char *name; bool is_set; } rows[] = {
+        { "dtb", machine->dtb && *machine->dtb },
+        { "dumpdtb", machine->dumpdtb && *machine->dumpdtb },
+        { "dt-compatible", machine->dt_compatible && *machine->dt_compatible },
+        { "phandle-start", machine->phandle_start },
+    };
+
+    for (size_t i = 0; i < RH_COUNT(rows) && !rh_machine_type(machine)->has_device_tree; i++) {
+        if (rows[i].is_set) {
+            g_autofree char *name = rh_machine_type_name(rh_machine_type(machine));
+
+            return rh_fail(err, "Property '%s' is for machines with a device tree, '%s' has none", rows[i].name, name);
+        }
+    }
+    return true;
+}
+
 bool rh_machine_build(RhMachine *machine, GError **err)
 {
     const RhMachineType *type = rh_machine_type(machine);
 
-    if (!complete_smp(machine, err) || !complete_ram(machine, err)) {
+    if (!check_device_tree(machine, err) || !rh_machine_complete_smp(machine, err) || !complete_ram(machine, err)) {
         return false;
     }
     if (!machine->cpu_type) {

@@ -1,8 +1,9 @@
 /*
  * VGA - PCI display adapter: frame buffer in BAR 0, registers in BAR 2, and the old ports and window.
- * BAR 2: VGA ports 0x3c0 to 0x3df at 0x400, display registers at 0x500, extended registers at 0x600.
+ * BAR 2: EDID at 0, VGA ports 0x3c0 to 0x3df at 0x400, display registers at 0x500, extended registers at 0x600.
  * Spec: "QEMU Standard VGA", documented interface.  Lock: machine lock (the default).
  */
+#include "hw/display/edid.h"
 #include "hw/display/vga.h"
 #include "hw/pci/pci.h"
 
@@ -16,8 +17,9 @@ typedef struct VgaPci {
     bool has_mmio;
     bool has_edid;
     bool has_extended;
-    uint32_t xres, yres, xmax, ymax;
-    RhRegion ports;             /* wiring */
+    RhEdid monitor;
+    uint8_t edid[RH_EDID_SIZE]; /* wiring: follows from the properties */
+    RhRegion ports;
     RhRegion window;
     RhRegion dispi;
     RhRegion mmio;
@@ -83,7 +85,10 @@ static uint64_t mmio_read(RhDevice *dev, uint64_t at, unsigned size)
     if (at >= MMIO_EXT && at < MMIO_EXT + EXT_SPAN && ((VgaPci *)dev)->has_extended) {
         return (at - MMIO_EXT < EXT_ENDIAN ? EXT_SPAN : ENDIAN_LITTLE) >> (at & 2 ? 16 : 0);
     }
-    return 0;       /* also the place of EDID: none */
+    if (at + size <= RH_EDID_SIZE && ((VgaPci *)dev)->has_edid) {
+        return rh_ld(((VgaPci *)dev)->edid + at, size);
+    }
+    return 0;
 }
 
 static void mmio_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size)
@@ -119,6 +124,7 @@ static bool vga_pci_realize(RhDevice *dev, GError **err)
     if (!rh_vga_attach(&self->vga, dev, self->vgamem_mb, err)) {
         return false;
     }
+    rh_edid_fill(&self->monitor, self->edid);
     rh_pci_add_bar(&self->parent, 0, &self->vga.memory, RH_PCI_BAR_MEM32 | RH_PCI_BAR_PREFETCH);
     if (self->has_mmio) {
         rh_pci_add_bar(&self->parent, 2, &self->mmio, RH_PCI_BAR_MEM32);
@@ -132,12 +138,12 @@ static bool vga_pci_realize(RhDevice *dev, GError **err)
 static const RhProp vga_pci_props[] = {
     RH_PROP("vgamem_mb", VgaPci, vgamem_mb, .def = 16, .doc = "video memory in MiB"),
     RH_PROP("mmio",      VgaPci, has_mmio, .def = true, .doc = "registers in BAR 2"),
-    RH_PROP("edid",      VgaPci, has_edid, .def = true, .doc = "accepted: there is no monitor to describe yet"),
+    RH_PROP("edid",      VgaPci, has_edid, .def = true, .doc = "describe a monitor in BAR 2"),
     RH_PROP("qemu-extended-regs", VgaPci, has_extended, .def = true, .doc = "byte order register"),
-    RH_PROP("xres",      VgaPci, xres, .doc = "accepted: preferred width"),
-    RH_PROP("yres",      VgaPci, yres, .doc = "accepted: preferred height"),
-    RH_PROP("xmax",      VgaPci, xmax, .doc = "accepted: largest width"),
-    RH_PROP("ymax",      VgaPci, ymax, .doc = "accepted: largest height"),
+    RH_PROP("xres",      VgaPci, monitor.xres, .max = RH_EDID_MAX_RES, .doc = "preferred width; 0: 1280"),
+    RH_PROP("yres",      VgaPci, monitor.yres, .max = RH_EDID_MAX_RES, .doc = "preferred height; 0: 800"),
+    RH_PROP("xmax",      VgaPci, monitor.xmax, .doc = "largest width that other modes may have; 0: any"),
+    RH_PROP("ymax",      VgaPci, monitor.ymax, .doc = "largest height that other modes may have; 0: any"),
 };
 static const RhRegionDesc vga_pci_regions[] = {
     RH_REGION(VgaPci, ports,  .span = RH_VGA_PORT_SPAN,   .sizes = RH_SIZE_1, .read = ports_read,  .write = ports_write),

@@ -42,7 +42,7 @@ static void power_button(RhAml *a)
     rh_aml_end(a);
 }
 
-/* There is only the I/O APIC, so pins have numbers and no links. */
+/* There are only I/O APICs, so links never change. */
 static void pci_host(RhAml *a, const RhAcpiPciHost *pci)
 {
     rh_acpi_pci_host_begin(a, pci);
@@ -50,11 +50,17 @@ static void pci_host(RhAml *a, const RhAcpiPciHost *pci)
     rh_aml_package_begin(a, RH_ACPI_PCI_SLOTS * NR_PINS);
     for (unsigned slot = 0; slot < RH_ACPI_PCI_SLOTS; slot++) {
         for (unsigned pin = 0; pin < NR_PINS; pin++) {
-            rh_aml_prt_entry(a, slot, pin, NULL, pci->gsi_base + pci->link[slot][pin]);
+            char name[5];
+            g_snprintf(name, sizeof(name), "GSI%c", 'A' + pci->link[slot][pin] % NR_PINS);
+            g_autofree char *path = g_strconcat("\\_SB.", name, NULL);
+            rh_aml_prt_entry(a, slot, pin, path, 0);
         }
     }
     rh_aml_end(a);
     rh_aml_end(a);
+    for (unsigned pin = 0; pin < NR_PINS; pin++) {
+        rh_acpi_gsi_link(a, pin, pin, pci->gsi_base + pin);
+    }
     rh_acpi_ecam_reservation(a, pci);
 }
 
@@ -70,7 +76,7 @@ static void dsdt(RhAcpi *acpi, const RhAcpiMicrovmConfig *c)
     if (c->pci.ecam_size) {
         pci_host(&a, &c->pci);
     }
-    rh_acpi_cpus(&a, &c->madt, NULL);
+    rh_acpi_cpus(&a, &c->madt, &c->numa);
     rh_aml_end(&a);
     rh_acpi_sleep_state(&a, "\\_S5", S5_TYPE);
     rh_acpi_add_aml(acpi, "DSDT", RH_ACPI_ID, &a);
@@ -106,6 +112,10 @@ RhAcpi *rh_acpi_build_microvm(const RhAcpiMicrovmConfig *c)
     dsdt(acpi, c);
     fadt(acpi, c);
     rh_acpi_add_madt(acpi, &c->madt, RH_ACPI_ID);
+    rh_acpi_add_numa(acpi, &c->numa);
+    if (c->has_vmgenid) {
+        rh_acpi_add_vmgenid(acpi, 0, RH_ACPI_NO_GPE);
+    }
     if (c->pci.ecam_size) {
         rh_acpi_add_mcfg_of(acpi, &c->pci);
     }

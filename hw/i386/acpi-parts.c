@@ -201,6 +201,27 @@ void rh_acpi_pci_host_begin(RhAml *a, const RhAcpiPciHost *pci)
     host_windows(a, pci);
 }
 
+/* A link says that the input is active high, which a bare number cannot. */
+void rh_acpi_gsi_link(RhAml *a, unsigned link, unsigned uid, uint32_t gsi)
+{
+    static const char *const resources[] = { "_PRS", "_CRS" };
+    char name[5];
+
+    g_snprintf(name, sizeof(name), "GSI%c", 'A' + link);
+    rh_aml_device_begin(a, name);
+    rh_aml_name_eisaid(a, "_HID", "PNP0C0F");
+    rh_aml_name_int(a, "_UID", uid);
+    for (unsigned i = 0; i < RH_COUNT(resources); i++) {
+        rh_aml_name(a, resources[i]);
+        rh_aml_resources_begin(a);
+        rh_aml_res_interrupts(a, RH_AML_INT_LEVEL_HIGH | RH_AML_INT_SHARED, &gsi, 1);
+        rh_aml_end(a);
+    }
+    rh_aml_method_begin(a, "_SRS", 1, false);
+    rh_aml_end(a);
+    rh_aml_end(a);
+}
+
 void rh_acpi_ecam_reservation(RhAml *a, const RhAcpiPciHost *pci)
 {
     g_assert(rh_range_ok(pci->ecam_base, pci->ecam_size, UINT64_C(1) << 32));
@@ -215,4 +236,14 @@ void rh_acpi_ecam_reservation(RhAml *a, const RhAcpiPciHost *pci)
 void rh_acpi_add_mcfg_of(RhAcpi *acpi, const RhAcpiPciHost *pci)
 {
     rh_acpi_add_mcfg(acpi, pci->ecam_base, 0, (uint8_t)last_bus(pci), RH_ACPI_ID);
+}
+
+void rh_acpi_add_numa(RhAcpi *acpi, const RhAcpiNuma *n)
+{
+    if (n->nr_nodes) {
+        rh_acpi_add_srat(acpi, n->cpus, n->nr_cpus, n->memory, n->nr_memory, RH_ACPI_ID);
+        if (n->distances) {
+            rh_acpi_add_slit(acpi, n->nr_nodes, n->distances, RH_ACPI_ID);
+        }
+    }
 }

@@ -128,28 +128,6 @@ static void pic_link(RhAml *a, unsigned link)
     rh_aml_end(a);
 }
 
-/* With the I/O APIC a PIRQ has its own input; a link says that it is active high, which a bare
- * number cannot. */
-static void apic_link(RhAml *a, unsigned link, uint32_t gsi)
-{
-    static const char *const resources[] = { "_PRS", "_CRS" };
-    char name[5];
-
-    link_name(name, "GSI", link);
-    rh_aml_device_begin(a, name);
-    rh_aml_name_eisaid(a, "_HID", "PNP0C0F");
-    rh_aml_name_int(a, "_UID", NR_LINKS + link);
-    for (unsigned i = 0; i < RH_COUNT(resources); i++) {
-        rh_aml_name(a, resources[i]);
-        rh_aml_resources_begin(a);
-        rh_aml_res_interrupts(a, RH_AML_INT_LEVEL_HIGH | RH_AML_INT_SHARED, &gsi, 1);
-        rh_aml_end(a);
-    }
-    rh_aml_method_begin(a, "_SRS", 1, false);
-    rh_aml_end(a);
-    rh_aml_end(a);
-}
-
 static void routing_table(RhAml *a, const char *name, const char *prefix, const RhAcpiPciHost *pci)
 {
     rh_aml_name(a, name);
@@ -227,7 +205,7 @@ static void dsdt(RhAcpi *acpi, const RhAcpiPcConfig *c)
     rh_aml_end(&a);
     for (unsigned i = 0; i < NR_LINKS; i++) {
         pic_link(&a, i);
-        apic_link(&a, i, c->pci.gsi_base + i);
+        rh_acpi_gsi_link(&a, i, NR_LINKS + i, c->pci.gsi_base + i);
     }
     chipset_ports(&a, c);
     if (c->pci.ecam_size) {
@@ -274,16 +252,6 @@ static void fadt(RhAcpi *acpi, const RhAcpiPcConfig *c)
     rh_acpi_add_fadt(acpi, &f, RH_ACPI_ID);
 }
 
-static void numa(RhAcpi *acpi, const RhAcpiNuma *n)
-{
-    if (n->nr_nodes) {
-        rh_acpi_add_srat(acpi, n->cpus, n->nr_cpus, n->memory, n->nr_memory, RH_ACPI_ID);
-        if (n->distances) {
-            rh_acpi_add_slit(acpi, n->nr_nodes, n->distances, RH_ACPI_ID);
-        }
-    }
-}
-
 RhAcpi *rh_acpi_build_q35(const RhAcpiPcConfig *c)
 {
     RhAcpi *acpi = rh_acpi_new();
@@ -298,7 +266,7 @@ RhAcpi *rh_acpi_build_q35(const RhAcpiPcConfig *c)
     if (c->hpet_base) {
         rh_acpi_add_hpet(acpi, c->hpet_base, c->hpet_id, RH_ACPI_ID);
     }
-    numa(acpi, &c->numa);
+    rh_acpi_add_numa(acpi, &c->numa);
     if (c->pci.ecam_size) {
         rh_acpi_add_mcfg_of(acpi, &c->pci);
     }

@@ -210,6 +210,7 @@ enum {
     ZP_RAMDISK = 0x218,
     ZP_RAMDISK_LEN = 0x21c,
     ZP_CMDLINE = 0x228,
+    ZP_SETUP_DATA = 0x250,
     ZP_HEADER_MAX = 0x290,
     ZP_E820 = 0x2d0,
 };
@@ -231,6 +232,30 @@ static uint8_t *zero_page(Planner *p)
     return zp;
 }
 
+/* boot.rst, setup_data: a list of records; since protocol 2.09. */
+static bool add_device_tree(Planner *p, uint8_t *zp, GError **err)
+{
+    enum { TYPE_DTB = 2, TYPE_AT = 8, LEN_AT = 12, BYTES_AT = 16 };
+    const RhBootRequest *req = p->req;
+    uint8_t *record;
+
+    if (req->image->protocol < 0x209) {
+        return rh_fail(err, "Kernel '%s' has boot protocol %u.%02u, a device tree needs 2.09 or newer", req->name,
+                       req->image->protocol >> 8, req->image->protocol & 0xff);
+    }
+    if (req->dtb_len > TEXT_END - p->text_at - BYTES_AT) {
+        return rh_fail(err, "Device tree has %zu bytes, there is room for %" PRIu64, req->dtb_len,
+                       TEXT_END - p->text_at - BYTES_AT);
+    }
+    record = add_block(p, p->text_at, BYTES_AT + req->dtb_len);
+    rh_st32(record + TYPE_AT, TYPE_DTB);
+    rh_st32(record + LEN_AT, (uint32_t)req->dtb_len);
+    memcpy(record + BYTES_AT, req->dtb, req->dtb_len);
+    rh_st64(zp + ZP_SETUP_DATA, p->text_at);
+    p->text_at = rh_align_up(p->text_at + BYTES_AT + req->dtb_len, 16);
+    return true;
+}
+
 static bool plan_linux(Planner *p, GError **err)
 {
     const RhBootImage *image = p->req->image;
@@ -247,7 +272,7 @@ static bool plan_linux(Planner *p, GError **err)
                        strlen(cmdline), p->req->name, image->cmdline_size);
     }
     uint8_t *zp = zero_page(p);
-    if (!add_text(p, cmdline, &at, err)) {
+    if (!add_text(p, cmdline, &at, err) || (p->req->dtb && !add_device_tree(p, zp, err))) {
         return false;
     }
     rh_st32(zp + ZP_CMDLINE, (uint32_t)at);

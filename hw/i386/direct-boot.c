@@ -28,6 +28,7 @@ static bool load(RhDirectBoot *boot, const RhDirectBootRequest *request, GError 
     RhBootRequest plan = {
         .name = request->kernel, .image = &boot->image, .cmdline = request->cmdline, .map = request->map,
         .nr_map = (unsigned)request->nr_map, .rsdp = request->rsdp,
+        .dtb = request->dtb ? request->dtb->data : NULL, .dtb_len = request->dtb ? request->dtb->len : 0,
     };
 
     if (!map_file("kernel", request->kernel, &boot->kernel, err) ||
@@ -68,6 +69,11 @@ void rh_direct_boot_free(RhDirectBoot *boot)
     g_clear_pointer(&boot->kernel, g_mapped_file_unref);
     g_clear_pointer(&boot->initrd, g_mapped_file_unref);
     g_free(boot);
+}
+
+bool rh_direct_boot_takes_dtb(const RhDirectBoot *boot)
+{
+    return boot->image.kind == RH_BOOT_LINUX;
 }
 
 void rh_direct_boot_add(RhDirectBoot *boot, uint64_t at, const void *bytes, size_t len)

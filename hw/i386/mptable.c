@@ -66,7 +66,7 @@ static void put_irq(GByteArray *out, unsigned entry, unsigned type, unsigned sou
     put(out, pin, 1);
 }
 
-/* The I/O APIC's id is one that no CPU has. */
+/* The I/O APIC's id is one that no CPU has, as long as there is one. */
 static unsigned ioapic_id(const RhMpConfig *config)
 {
     unsigned id = 0;
@@ -76,7 +76,7 @@ static unsigned ioapic_id(const RhMpConfig *config)
             id = MAX(id, config->apic_ids[i] + 1);
         }
     }
-    return id;
+    return MIN(id, MAX_XAPIC_ID);
 }
 
 static unsigned put_entries(GByteArray *out, const RhMpConfig *config)
@@ -105,23 +105,29 @@ static unsigned put_entries(GByteArray *out, const RhMpConfig *config)
     return nr + 2;
 }
 
-GByteArray *rh_mp_build(const RhMpConfig *config, uint32_t at)
+/* §4.1 */
+void rh_mp_pointer(uint32_t table_at, uint8_t ret[RH_MP_FLOATING_SIZE])
 {
+    enum { TABLE_AT = 4, PARAGRAPHS_AT = 8, REVISION_AT = 9, CHECKSUM_AT = 10 };
+
+    memset(ret, 0, RH_MP_FLOATING_SIZE);        /* a table is present; virtual wire mode */
+    memcpy(ret, "_MP_", 4);
+    rh_st32(ret + TABLE_AT, table_at);
+    ret[PARAGRAPHS_AT] = 1;
+    ret[REVISION_AT] = SPEC_REV;
+    ret[CHECKSUM_AT] = checksum(ret, RH_MP_FLOATING_SIZE);
+}
+
+/* §4.2 */
+GByteArray *rh_mp_build(const RhMpConfig *config)
+{
+    enum { HEADER_SIZE = 44, CHECKSUM_AT = 7 };
     GByteArray *out = g_byte_array_new();
     GByteArray *entries = g_byte_array_new();
     unsigned nr = put_entries(entries, config);
-    unsigned start = RH_MP_FLOATING_SIZE;
 
-    /* Floating pointer, §4.1 */
-    put_text(out, "_MP_", 4);
-    put(out, at + RH_MP_FLOATING_SIZE, 4);
-    put(out, 1, 1);             /* length in paragraphs */
-    put(out, SPEC_REV, 1);
-    put(out, 0, 6);             /* checksum; table present; virtual wire mode */
-    out->data[10] = checksum(out->data, RH_MP_FLOATING_SIZE);
-    /* Header, §4.2 */
     put_text(out, "PCMP", 4);
-    put(out, 44 + entries->len, 2);
+    put(out, HEADER_SIZE + entries->len, 2);
     put(out, SPEC_REV, 1);
     put(out, 0, 1);
     put_text(out, "RHEA", 8);
@@ -132,6 +138,6 @@ GByteArray *rh_mp_build(const RhMpConfig *config, uint32_t at)
     put(out, 0, 4);             /* no extended entries */
     g_byte_array_append(out, entries->data, entries->len);
     g_byte_array_unref(entries);
-    out->data[start + 7] = checksum(out->data + start, out->len - start);
+    out->data[CHECKSUM_AT] = checksum(out->data, out->len);
     return out;
 }

@@ -3,10 +3,14 @@
  */
 #include "hw/i386/pc-acpi.h"
 #include "hw/misc/vmgenid.h"
+#include "hw/core/numa.h"
 #include "hw/intc/ioapic.h"
 #include "target/i386/topology.h"
 
-static const RhMadtIoapic ioapic_row = { .id = 0, .address = RH_IOAPIC_BASE, .gsi_base = 0 };
+static const RhMadtIoapic ioapics[] = {
+    { .id = 0, .address = RH_IOAPIC_BASE, .gsi_base = 0 },
+    { .id = 1, .address = RH_IOAPIC2_BASE, .gsi_base = RH_PC_NR_GSIS },
+};
 /* The timer is on input 2; the interrupts that PCI shares are level-triggered. */
 static const RhMadtOverride overrides[] = {
     { 0, 2, RH_MADT_BUS_DEFAULT },    { 5, 5, RH_MADT_LEVEL_HIGH },   { 9, 9, RH_MADT_LEVEL_HIGH },
@@ -26,21 +30,47 @@ void rh_pc_acpi_madt(const RhPcMachine *pc, RhAcpiMadt *ret)
         };
     }
     *ret = (RhAcpiMadt){
-        .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = &ioapic_row, .nr_ioapics = 1, .overrides = overrides,
-        .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
+        .cpus = cpus, .nr_cpus = smp->max_cpus, .ioapics = ioapics,
+        .nr_ioapics = pc->irqs.ioapic2 ? 2 : 1, .overrides = overrides, .nr_overrides = RH_COUNT(overrides), .has_pic = pc->pic != RH_OFF,
     };
 }
 
-static bool get_number(RhDevice *dev, const char *prop, uint64_t *ret)
+void rh_pc_acpi_numa(const RhPcMachine *pc, RhAcpiNuma *ret)
 {
-    json_object *value = NULL;
+    const RhSmp *smp = &pc->parent.smp;
+    const RhNuma *numa = pc->parent.numa;
+    g_autofree RhPcRam *parts = NULL;
+    RhSratCpu *cpus;
+    RhSratMemory *memory;
+    uint8_t *distances;
 
-    if (!rh_object_get(&dev->obj, prop, &value, NULL)) {
-        return false;
+    *ret = (RhAcpiNuma){ 0 };
+    if (!numa) {
+        return;
     }
-    *ret = json_object_get_uint64(value);
-    json_object_put(value);
-    return true;
+    *ret = (RhAcpiNuma){ .nr_nodes = numa->nr_nodes, .nr_cpus = smp->max_cpus };
+    parts = rh_pc_ram_layout(pc, &ret->nr_memory);
+    ret->cpus = cpus = g_new(RhSratCpu, ret->nr_cpus);
+    ret->memory = memory = g_new(RhSratMemory, ret->nr_memory);
+    for (unsigned i = 0; i < ret->nr_cpus; i++) {
+        cpus[i] = (RhSratCpu){ rh_apic_id(&smp->topo, rh_topology_ids(&smp->topo, i)), (uint32_t)numa->cpu_nodes[i] };
+    }
+    for (unsigned i = 0; i < ret->nr_memory; i++) {
+        memory[i] = (RhSratMemory){ parts[i].base, parts[i].size, parts[i].node, false };
+    }
+    if (numa->has_distances) {
+        ret->distances = distances = g_new(uint8_t, numa->nr_nodes * numa->nr_nodes);
+        for (unsigned i = 0; i < numa->nr_nodes; i++) {
+            memcpy(distances + i * numa->nr_nodes, numa->distances[i], numa->nr_nodes);
+        }
+    }
+}
+
+void rh_pc_acpi_numa_clear(RhAcpiNuma *numa)
+{
+    g_free((void *)numa->cpus);
+    g_free((void *)numa->memory);
+    g_free((void *)numa->distances);
 }
 
 static void add_row(RhPcAcpiDevices *devices, RhAcpiDevice row)
@@ -55,7 +85,7 @@ static void add_serial(RhPcAcpiDevices *devices, RhDevice *dev)
     uint64_t index, base, irq;
     char *name = devices->names[devices->nr % RH_PC_MAX_ACPI_DEVICES];
 
-    if (get_number(dev, "index", &index) && get_number(dev, "iobase", &base) && get_number(dev, "irq", &irq) &&
+    if (rh_object_get_u64(&dev->obj, "index", &index) && rh_object_get_u64(&dev->obj, "iobase", &base) && rh_object_get_u64(&dev->obj, "irq", &irq) &&
         index < 9) {
         g_snprintf(name, sizeof(devices->names[0]), "COM%u", (unsigned)index + 1);
         add_row(devices, (RhAcpiDevice)RH_ACPI_SERIAL((int)index, name, (uint16_t)base, (uint8_t)irq));
@@ -74,7 +104,7 @@ static void add_isa_device(RhPcAcpiDevices *devices, RhDevice *dev)
     } else if (g_str_equal(type, "i8042")) {
         add_row(devices, (RhAcpiDevice)RH_ACPI_KBD);
         add_row(devices, (RhAcpiDevice)RH_ACPI_MOUSE);
-    } else if (g_str_equal(type, "pvpanic") && get_number(dev, "ioport", &port)) {
+    } else if (g_str_equal(type, "pvpanic") && rh_object_get_u64(&dev->obj, "ioport", &port)) {
         add_row(devices, (RhAcpiDevice)RH_ACPI_PVPANIC((uint16_t)port));
     }
 }
@@ -108,10 +138,26 @@ uint64_t rh_pc_acpi_room(const RhAcpi *acpi)
 
 uint64_t rh_pc_acpi_place(RhPcMachine *pc, RhAcpi *acpi)
 {
-    uint64_t end;
+    const GPtrArray *files = rh_acpi_files(acpi);
+    uint64_t end, rsdp;
 
     pc->tables_size = rh_pc_acpi_room(acpi);
-    return rh_acpi_place(acpi, pc->below_4g - pc->tables_size, RH_PC_TABLES_LOW, &end);
+    rsdp = rh_acpi_place(acpi, pc->below_4g - pc->tables_size, RH_PC_TABLES_LOW, &end);
+    for (guint i = 0; i < files->len; i++) {
+        const RhAcpiFile *file = files->pdata[i];
+
+        if (g_str_equal(file->name, RH_VMGENID_GUID_FILE)) {
+            pc->vmgenid_page = file->placed_at;
+        }
+    }
+    return rsdp;
+}
+
+void rh_pc_acpi_place_vmgenid(const RhPcMachine *pc)
+{
+    if (pc->vmgenid_page) {
+        rh_vmgenid_place(rh_machine_vm(&pc->parent), pc->vmgenid_page);
+    }
 }
 
 void rh_pc_acpi_add_to(RhDirectBoot *boot, const RhAcpi *acpi)

@@ -43,6 +43,9 @@ static int external(RhVcpu *vcpu)
 static void ended(RhVm *vm, uint8_t vector)
 {
     rh_ioapic_eoi(irqs_of(vm)->ioapic, vector);
+    if (irqs_of(vm)->ioapic2) {
+        rh_ioapic_eoi(irqs_of(vm)->ioapic2, vector);
+    }
 }
 
 static const RhApicOps apic_ops = { .request = request, .external = external, .ended = ended };
@@ -131,6 +134,20 @@ bool rh_pc_make_apic_bus(RhPcMachine *pc, GError **err)
         accel->apic_msr = apic_msr;
     }
     return true;
+}
+
+bool rh_pc_make_ioapic2(RhPcMachine *pc, GError **err)
+{
+    g_autofree char *base = g_strdup_printf("%u", RH_IOAPIC2_BASE);
+    g_autofree char *first = g_strdup_printf("%u", RH_PC_NR_GSIS);
+    const char *const props[] = { "x-base", base, "x-first-gsi", first, NULL };
+
+    pc->irqs.ioapic2 = rh_device_create(rh_machine_vm(&pc->parent), &pc->parent.obj, "ioapic2", RH_TYPE_IOAPIC, NULL,
+                                        props, err);
+    if (pc->irqs.ioapic2 && pc->irqs.apics) {
+        rh_ioapic_set_delivery(pc->irqs.ioapic2, send_message, pc->irqs.apics);
+    }
+    return pc->irqs.ioapic2 != NULL;
 }
 
 bool rh_pc_make_apic(RhPcMachine *pc, RhX86Cpu *cpu, GError **err)

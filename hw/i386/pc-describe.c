@@ -10,6 +10,7 @@
 #define KIB UINT64_C(0x400)
 #define MIB UINT64_C(0x100000)
 #define DEFAULT_ORDER "cad"
+#define BOOT_ORDER_FILE "bootorder"
 
 /* --- CMOS --- */
 
@@ -33,9 +34,9 @@ static uint8_t order_code(char device)
     }
 }
 
-static void put_boot_order(RhPcMachine *pc)
+static void put_boot_order(RhPcMachine *pc, const char *once)
 {
-    const char *order = pc->parent.boot.once    ? pc->parent.boot.once
+    const char *order = once                    ? once
                         : pc->parent.boot.order ? pc->parent.boot.order
                                                 : DEFAULT_ORDER;
     uint8_t codes[3] = { 0 };
@@ -62,7 +63,7 @@ static void fill_cmos(RhPcMachine *pc)
         rh_rtc_set_cmos(pc->rtc, 0x5b + i, above_4g >> (8 * i) & 0xff);
     }
     rh_rtc_set_cmos(pc->rtc, 0x5f, pc->parent.smp.cpus - 1);
-    put_boot_order(pc);
+    put_boot_order(pc, pc->parent.boot.once);
 }
 
 /* --- fw_cfg --- */
@@ -76,7 +77,9 @@ size_t rh_pc_memory_map(const RhPcMachine *pc, uint64_t ecam_base, uint64_t ecam
     ret[nr++] = (RhE820Entry){ RH_PC_TABLES_LOW, MIB - RH_PC_TABLES_LOW, RH_E820_RESERVED };
     ret[nr++] = (RhE820Entry){ MIB, pc->below_4g - MIB - pc->tables_size, RH_E820_RAM };
     if (pc->tables_size) {
-        ret[nr++] = (RhE820Entry){ pc->below_4g - pc->tables_size, pc->tables_size, RH_E820_ACPI };
+        ret[nr++] = (RhE820Entry){ pc->below_4g - pc->tables_size, pc->tables_size,
+                                    /* the generation id may not be reclaimed with the tables */
+                                    pc->vmgenid_page ? RH_E820_NVS : RH_E820_ACPI };
     }
     if (ecam_size) {
         ret[nr++] = (RhE820Entry){ ecam_base, ecam_size, RH_E820_RESERVED };
@@ -117,12 +120,31 @@ static bool add_boot(RhPcMachine *pc, GError **err)
             add_number(fw, "etc/boot-fail-wait", (uint64_t)boot->reboot_timeout_ms, 4, err));
 }
 
-/* Empty when nobody asked: firmware then tries what it finds. */
-static bool add_boot_order(RhPcMachine *pc, GError **err)
+/* Not there when nobody asked: firmware then tries what it finds. */
+static bool set_boot_order(RhPcMachine *pc, GError **err)
 {
     g_autofree char *text = rh_boot_order_text(rh_machine_vm(&pc->parent), pc->parent.boot.strict);
 
-    return !text || rh_fw_cfg_set_file(pc->fw_cfg, "bootorder", text, strlen(text) + 1, err);
+    if (!text) {
+        rh_fw_cfg_remove_file(pc->fw_cfg, BOOT_ORDER_FILE);
+        return true;
+    }
+    return rh_fw_cfg_set_file(pc->fw_cfg, BOOT_ORDER_FILE, text, strlen(text) + 1, err);
+}
+
+/*
+ * Firmware reads the order again after a reset, when devices may have come and gone, and the order "once" has had its
+ * turn. A directory that is full of the user's files keeps the order it has.
+ */
+static void renew_boot_order(RhFwCfg *fw, void *opaque)
+{
+    RhPcMachine *pc = opaque;
+
+    set_boot_order(pc, NULL);
+    if (pc->has_started && pc->rtc && pc->parent.boot.once) {
+        put_boot_order(pc, NULL);
+    }
+    pc->has_started = true;
 }
 
 static void add_uuid(RhPcMachine *pc)
@@ -151,5 +173,6 @@ bool rh_pc_describe(RhPcMachine *pc, GError **err)
     rh_fw_cfg_add_u16(fw, RH_FW_CFG_NOGRAPHIC, !machine->has_graphics);
     rh_fw_cfg_add_u32(fw, RH_FW_CFG_IRQ0_OVERRIDE, 1);
     add_uuid(pc);
-    return add_e820(pc, err) && add_boot(pc, err) && add_boot_order(pc, err);
+    rh_fw_cfg_on_reset(fw, renew_boot_order, pc);
+    return add_e820(pc, err) && add_boot(pc, err) && set_boot_order(pc, err);
 }

@@ -2,6 +2,7 @@
  * What all PC boards share.
  */
 #include "hw/i386/pc.h"
+#include "hw/core/numa.h"
 #include "target/i386/cpu.h"
 
 enum { ROM_GRANULE = 0x10000, LOW_ROM = 0x20000 };
@@ -9,11 +10,49 @@ enum { ROM_GRANULE = 0x10000, LOW_ROM = 0x20000 };
 
 /* --- memory --- */
 
+RhPcRam *rh_pc_ram_layout(const RhPcMachine *pc, unsigned *ret_nr)
+{
+    unsigned nr_banks, nr = 0;
+    g_autofree RhRamBank *banks = rh_machine_ram_banks(&pc->parent, &nr_banks);
+    RhPcRam *parts = g_new(RhPcRam, nr_banks + 1);
+    uint64_t at = 0;            /* as if there were no hole */
+
+    for (unsigned i = 0; i < nr_banks; i++) {
+        uint64_t size = banks[i].ram->size;
+        uint64_t low = at < pc->below_4g ? MIN(size, pc->below_4g - at) : 0;
+
+        if (low) {
+            parts[nr++] = (RhPcRam){ banks[i].ram, 0, at, low, banks[i].node };
+        }
+        if (low < size) {
+            parts[nr++] = (RhPcRam){ banks[i].ram, low, RH_4G + at + low - pc->below_4g, size - low, banks[i].node };
+        }
+        at += size;
+    }
+    *ret_nr = nr;
+    return parts;
+}
+
+static void show_ram(RhPcMachine *pc)
+{
+    RhVm *vm = rh_machine_vm(&pc->parent);
+    g_autofree RhPcRam *parts = rh_pc_ram_layout(pc, &pc->nr_ram);
+
+    pc->ram = g_new0(RhRegion, pc->nr_ram);
+    rh_map_begin(vm);
+    for (unsigned i = 0; i < pc->nr_ram; i++) {
+        const RhPcRam *part = &parts[i];
+
+        rh_region_init_ram(&pc->ram[i], vm, part->base < RH_4G ? "ram-below-4g" : "ram-above-4g", part->ram,
+                           part->offset, part->size, false);
+        rh_region_add(rh_space_root(vm->memory), part->base, &pc->ram[i]);
+    }
+    rh_map_end(vm);
+}
+
 bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err)
 {
     RhMachine *machine = &pc->parent;
-    RhVm *vm = rh_machine_vm(machine);
-    RhRegion *root = rh_space_root(vm->memory);
 
     if (pc->max_ram_below_4g && pc->max_ram_below_4g < low_limit) {
         low_limit = rh_align_down(pc->max_ram_below_4g, MIB);
@@ -26,14 +65,7 @@ bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err)
     }
     pc->below_4g = MIN(machine->ram_size, low_limit);
     pc->above_4g = machine->ram_size - pc->below_4g;
-    rh_map_begin(vm);
-    rh_region_init_ram(&pc->ram_low, vm, "ram-below-4g", machine->ram, 0, pc->below_4g, false);
-    rh_region_add(root, 0, &pc->ram_low);
-    if (pc->above_4g) {
-        rh_region_init_ram(&pc->ram_high, vm, "ram-above-4g", machine->ram, pc->below_4g, pc->above_4g, false);
-        rh_region_add(root, RH_4G, &pc->ram_high);
-    }
-    rh_map_end(vm);
+    show_ram(pc);
     return true;
 }
 
@@ -82,7 +114,7 @@ bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory
 
 /* --- interrupts --- */
 
-bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
+bool rh_pc_set_up_irqchip(RhPcMachine *pc, RhIrqchip kind, bool has_pit, GError **err)
 {
     RhAccel *accel = rh_machine_vm(&pc->parent)->accel;
 
@@ -90,7 +122,7 @@ bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
     if (!accel || !rh_accel_type(accel)->set_up_irqchip) {
         return true;
     }
-    return rh_accel_type(accel)->set_up_irqchip(accel, RH_IRQCHIP_ON, has_pit, err);
+    return rh_accel_type(accel)->set_up_irqchip(accel, kind, has_pit, err);
 }
 
 enum { DRIVER_CHIPSET = 1, DRIVER_HPET = 2 };
@@ -106,7 +138,9 @@ static void set_input(RhPcIrqs *irqs, unsigned gsi, int level)
     if (gsi < 16 && irqs->pic) {
         rh_pin_set(irqs->pic, NULL, gsi, level);
     }
-    if (irqs->ioapic) {
+    if (gsi >= RH_PC_NR_GSIS) {
+        rh_pin_set(irqs->ioapic2, NULL, gsi - RH_PC_NR_GSIS, level);
+    } else if (irqs->ioapic) {
         rh_pin_set(irqs->ioapic, NULL, gsi, level);
     }
 }
@@ -137,6 +171,9 @@ static bool make_cpu(RhMachine *machine, unsigned index, GError **err)
 
     if (!dev || !rh_device_own(dev, NULL, NULL, err)) {
         return false;
+    }
+    if (machine->numa) {
+        cpu->node_id = rh_machine_cpu_node(machine, index);
     }
     if (!rh_x86_cpu_place(cpu, &machine->smp, index, err) || !rh_device_realize(dev, NULL, err) ||
         !rh_pc_make_apic((RhPcMachine *)machine, cpu, err)) {
@@ -213,8 +250,10 @@ static void pc_fini(RhObject *obj)
     rh_region_fini(&pc->firmware.low);
     rh_region_fini(&pc->firmware.rom);
     rh_ram_unref(pc->firmware.ram);
-    rh_region_fini(&pc->ram_high);
-    rh_region_fini(&pc->ram_low);
+    for (unsigned i = 0; i < pc->nr_ram; i++) {
+        rh_region_fini(&pc->ram[i]);
+    }
+    g_free(pc->ram);
 }
 
 RH_MACHINE(RhPcMachine,

@@ -30,17 +30,19 @@ RhAcpi *rh_q35_acpi_new(Q35Machine *q35, bool has_firmware)
         .sci = SCI,
         .hpet_base = pc->has_hpet ? HPET_BASE : 0, .hpet_id = HPET_ID,
         .has_8042 = pc->has_i8042,
-        .has_vmgenid = has_firmware && rh_pc_acpi_has_vmgenid(pc),  /* firmware tells where the GUID is */
+        .has_vmgenid = rh_pc_acpi_has_vmgenid(pc),
         .has_s3 = !q35->lpc->disable_s3, .has_s4 = !q35->lpc->disable_s4, .s4_type = q35->lpc->s4_val,
     };
     RhAcpi *acpi;
 
     rh_acpi_q35_links(config.pci.link);
     rh_pc_acpi_madt(pc, &config.madt);
+    rh_pc_acpi_numa(pc, &config.numa);
     rh_pc_acpi_isa(pc, devices);
     config.isa = devices->rows;
     config.nr_isa = devices->nr;
     acpi = rh_acpi_build_q35(&config);
     g_free((void *)config.madt.cpus);
+    rh_pc_acpi_numa_clear(&config.numa);
     return acpi;
 }

@@ -88,6 +88,7 @@ static void q35_boot_reset(RhNotifier *notifier, void *data)
     program_elcr(vm);
     rh_ich9_pm_set_acpi(&q35->lpc->pm, true);       /* the tables name no port to ask for it */
     rh_direct_boot_reset(q35->boot, vm);
+    rh_pc_acpi_place_vmgenid(&q35->parent);
 }
 
 bool rh_q35_boot_set_up(Q35Machine *q35, GError **err)

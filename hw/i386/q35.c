@@ -83,7 +83,7 @@ static bool q35_build(RhMachine *machine, GError **err)
     RhPcMachine *pc = &q35->parent;
     uint64_t low_limit = machine->ram_size >= LOW_LIMIT_SMALL ? LOW_LIMIT_LARGE : LOW_LIMIT_SMALL;
 
-    return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, pc->pit != RH_OFF, err) &&
+    return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, RH_IRQCHIP_ON, pc->pit != RH_OFF, err) &&
            make_chipset(q35, err) && make_smbus(q35, err) &&
            (boots_directly(machine) ||
             rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&

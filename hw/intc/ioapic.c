@@ -1,5 +1,5 @@
 /*
- * ioapic - I/O APIC, 24 pins, at 0xfec00000.
+ * ioapic - I/O APIC, 24 pins, at 0xfec00000; a board may have a second one elsewhere, for further inputs.
  * Spec: 82093AA data sheet (Intel 290566), cited by section; EOI register of version 0x20: ICH9 data sheet §13.5.
  * Lock: machine lock (the default).
  */
@@ -34,6 +34,8 @@ typedef struct IoApicRegs {
 typedef struct IoApic {
     RhDevice parent;
     uint8_t version;
+    uint32_t base;
+    uint32_t first_gsi;
     RhRegion mmio;
     RhIoApicSend *send;
     void *send_opaque;
@@ -73,7 +75,7 @@ static void tell_accel(IoApic *ioapic, unsigned pin)
     uint64_t entry = ioapic->regs.table[pin];
 
     if (accel && rh_accel_type(accel)->set_ioapic_pin) {
-        rh_accel_type(accel)->set_ioapic_pin(accel, pin, message_address(entry), message_data(entry),
+        rh_accel_type(accel)->set_ioapic_pin(accel, ioapic->first_gsi + pin, message_address(entry), message_data(entry),
                                              entry & ENTRY_MASKED);
     }
 }
@@ -126,11 +128,12 @@ static void ioapic_pin(RhDevice *dev, unsigned pin, int level)
 {
     IoApic *ioapic = RH_SELF(IoApic, dev);
     IoApicRegs *regs = &ioapic->regs;
-    unsigned gsi = pin;
     uint32_t bit;
     bool is_level;
 
-    pin = gsi == 0 ? TIMER_PIN : gsi;   /* PC wiring: ISA interrupt 0 sits on pin 2, ISA interrupt 2 nowhere */
+    if (pin == 0 && ioapic->first_gsi == 0) {
+        pin = TIMER_PIN;        /* PC wiring: ISA interrupt 0 sits on pin 2, ISA interrupt 2 nowhere */
+    }
     bit = 1u << pin;
     is_level = regs->table[pin] & ENTRY_LEVEL;
     if (level && (is_level || !(regs->levels & bit))) {
@@ -280,7 +283,7 @@ static bool ioapic_realize(RhDevice *dev, GError **err)
         return rh_fail(err, "Property 'ioapic.version' is 0x%x, must be 0x11 or 0x20", ioapic->version);
     }
     ioapic_reset(dev);          /* masked from the first moment on: lines may be up before the machine's reset */
-    rh_region_add_over(rh_space_root(rh_device_vm(dev)->memory), RH_IOAPIC_BASE, &ioapic->mmio, 1);
+    rh_region_add_over(rh_space_root(rh_device_vm(dev)->memory), ioapic->base, &ioapic->mmio, 1);
     rh_device_claim(dev, ioapic_release, &ioapic->mmio);
     if (rh_device_vm(dev)->accel) {
         ioapic->ended.fn = interrupt_ended;
@@ -291,6 +294,8 @@ static bool ioapic_realize(RhDevice *dev, GError **err)
 
 static const RhProp ioapic_props[] = {
     RH_PROP("version", IoApic, version, .def = VERSION_EOI, .doc = "0x11, or 0x20 with an EOI register"),
+    RH_PROP("x-base", IoApic, base, .def = RH_IOAPIC_BASE, .doc = "address of its registers"),
+    RH_PROP("x-first-gsi", IoApic, first_gsi, .doc = "number that interrupt input 0 has in the machine"),
 };
 static const RhRegionDesc ioapic_regions[] = {
     RH_REGION(IoApic, mmio, .span = MMIO_SPAN, .sizes = RH_SIZE_4, .read = ioapic_read, .write = ioapic_write),

@@ -70,6 +70,20 @@ static bool vmgenid_realize(RhDevice *dev, GError **err)
     return rh_fw_cfg_add_file_of(fw, &address, err);
 }
 
+static bool place_at(RhObject *obj, void *page_gpa)
+{
+    if (rh_object_is(obj, RH_TYPE_VMGENID)) {
+        rh_st64(RH_SELF(Vmgenid, obj)->regs.address, *(uint64_t *)page_gpa + RH_VMGENID_OFFSET);
+        vmgenid_settle((RhDevice *)obj);
+    }
+    return true;
+}
+
+void rh_vmgenid_place(RhVm *vm, uint64_t page_gpa)
+{
+    rh_object_foreach(vm->root, place_at, &page_gpa);
+}
+
 static const RhProp vmgenid_props[] = {
     RH_PROP_AS(rh_prop_uuid, "guid", Vmgenid, guid, .def_str = "auto",
                .doc = "UUID (aka GUID) or \"auto\" for random value (default)"),

@@ -294,17 +294,10 @@ static const RhBusType mmio_bus_type = {
 };
 RH_TYPE_ENTRY(mmio_bus_type);
 
-/* Buses are numbered through the machine. */
-typedef struct MmioRoom {
-    unsigned nr_buses;
-} MmioRoom;
-RH_ROOM(mmio_room, MmioRoom, .name = "virtio-mmio");
-
 static bool mmio_realize(RhDevice *dev, GError **err)
 {
     RhVirtioMmio *mmio = RH_SELF(RhVirtioMmio, dev);
-    MmioRoom *room = rh_vm_room(rh_device_vm(dev), &mmio_room);
-    g_autofree char *name = g_strdup_printf("virtio-mmio-bus.%u", room->nr_buses++);
+    g_autofree char *name = g_strdup_printf("virtio-mmio-bus.%u", mmio->number);
 
     mmio->bus = rh_virtio_bus_new(dev, "virtio-mmio-bus", name, &mmio_transport, rh_device_vm(dev)->memory);
     mmio->bus->is_legacy = mmio->bus->has_legacy = mmio->is_legacy;

@@ -228,6 +228,8 @@ bool rh_object_set_link(RhObject *obj, const char *name, RhObject *target, GErro
 bool rh_object_set_all(RhObject *obj, json_object *members, GError **err);
 /** rh_object_get - value as JSON, owned by the caller (JSON null is not NULL: *@ret is set on success) */
 bool rh_object_get(RhObject *obj, const char *name, json_object **ret, GError **err);
+/** rh_object_get_u64 - the number in a property; false without error when there is no such property */
+bool rh_object_get_u64(RhObject *obj, const char *name, uint64_t *ret);
 
 /** rh_object_create - what -object and object-add do: make, set, complete, put under /objects as @id */
 RhObject *rh_object_create(RhObject *root, RhVm *vm, const char *type_name, const char *id,

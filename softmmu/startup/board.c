@@ -1,6 +1,7 @@
 /*
  * The accelerator and the machine.
  */
+#include "hw/core/numa.h"
 #include "qapi-options.h"
 #include "qapi-types.h"
 #include "softmmu/ident.h"
@@ -287,6 +288,21 @@ static bool set_ram(RhStartup *startup, GError **err)
     return machine->ram;
 }
 
+static bool add_numa(const RhArg *arg, void *opaque, GError **err)
+{
+    g_autoptr(QmpNumaOptions) option = rh_option_read(arg->option, arg->json, arg->is_json, err);
+
+    return option && rh_numa_add(opaque, option, err);
+}
+
+static bool set_numa(RhStartup *startup, GError **err)
+{
+    RhMachine *machine = startup->machine;
+
+    return rh_machine_complete_smp(machine, err) &&
+           rh_args_each(startup->args, "numa", add_numa, machine, err) && rh_numa_complete(machine, err);
+}
+
 static bool collect_dir(const RhArg *arg, void *opaque, GError **err)
 {
     g_ptr_array_add(opaque, g_strdup(arg->text));
@@ -340,6 +356,19 @@ static bool check_display(const RhArg *arg, void *opaque, GError **err)
                : rh_fail(err, "Parameter 'type' does not accept value '%s'", type ? type : "");
 }
 
+/* No display here turns characters into keys, so the name of a layout is all there is to check. */
+static bool check_layout(const RhArgs *args, GError **err)
+{
+    static const char *const layouts[] = {
+        "ar", "bepo", "cz", "da", "de", "de-ch", "en-gb", "en-us", "es", "et", "fi", "fo", "fr", "fr-be", "fr-ca",
+        "fr-ch", "hr", "hu", "is", "it", "ja", "lt", "lv", "mk", "nl", "no", "pl", "pt", "pt-br", "ru", "sl", "sv",
+        "th", "tr", NULL
+    };
+    const char *layout = rh_args_text(args, "k");
+
+    return !layout || g_strv_contains(layouts, layout) || rh_fail(err, "could not read keymap file: '%s'", layout);
+}
+
 static bool check_vga(const char *vga, GError **err)
 {
     static const char *const known[] = { "none", "std", NULL };
@@ -355,7 +384,7 @@ static bool set_display(RhMachine *machine, const RhArgs *args, GError **err)
 {
     const char *vga = rh_args_text(args, "vga");
 
-    if ((vga && !check_vga(vga, err)) || !rh_args_each(args, "display", check_display, NULL, err)) {
+    if (!check_layout(args, err) || (vga && !check_vga(vga, err)) || !rh_args_each(args, "display", check_display, NULL, err)) {
         return false;
     }
 
@@ -432,6 +461,6 @@ bool rh_startup_board(RhStartup *startup, GError **err)
            set_shorthands(machine, args, err) && (!props || set_props(machine, props, err)) &&
            check_kernel(machine, args, err) && set_display(machine, args, err) && set_rtc(machine, args, err) &&
            set_identity(machine, args, err) && set_smp(machine, args, err) && set_memory(machine, args, err) &&
-           set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) &&
+           set_boot(machine, args, err) && set_cpu(startup, err) && set_ram(startup, err) && set_numa(startup, err) &&
            rh_machine_build(machine, err);
 }

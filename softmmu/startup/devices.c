@@ -20,12 +20,13 @@ static bool add_implied(RhVm *vm, const char *driver, const char *const *props, 
     return bus && rh_device_create(vm, NULL, NULL, driver, bus, props, err);
 }
 
-typedef struct SerialCount {
+/* Ports of one kind, in the order of their options */
+typedef struct PortCount {
     RhVm *vm;
     unsigned nr;
-} SerialCount;
+} PortCount;
 
-static bool add_serial_spec(SerialCount *count, const char *spec, GError **err)
+static bool add_serial_spec(PortCount *count, const char *spec, GError **err)
 {
     g_autofree char *id = g_strdup_printf("serial%u", count->nr);
     g_autofree char *index = g_strdup_printf("%u", count->nr);
@@ -118,11 +119,27 @@ static bool refuse_unless_none(const RhArg *arg, void *opaque, GError **err)
            rh_fail(err, "networking is not supported yet; only 'none' is accepted");
 }
 
-/* -parallel none is what scripts write to be sure; there is nothing else yet. */
-static bool refuse_parallel(const RhArg *arg, void *opaque, GError **err)
+static bool add_parallel(const RhArg *arg, void *opaque, GError **err)
 {
-    return g_str_equal(arg->text, "none") ||
-           rh_fail(err, "parallel ports are not supported yet; only 'none' is accepted");
+    enum { MAX_PORTS = 3 };
+    PortCount *count = opaque;
+    g_autofree char *id = g_strdup_printf("parallel%u", count->nr);
+    g_autofree char *index = g_strdup_printf("%u", count->nr);
+    const char *props[] = { "chardev", id, "index", index, NULL };
+
+    count->nr++;
+    if (g_str_equal(arg->text, "none")) {
+        return true;
+    }
+    if (count->nr > MAX_PORTS) {
+        return rh_fail(err, "max parallel ports (%d) reached", MAX_PORTS);
+    }
+    if (g_str_has_prefix(arg->text, "chardev:")) {
+        props[1] = arg->text + strlen("chardev:");
+    } else if (!rh_monitor_open_serial(count->vm, id, arg->text, err)) {
+        return false;
+    }
+    return add_implied(count->vm, "isa-parallel", props, err);
 }
 
 static bool add_fw_cfg(const RhArg *arg, void *opaque, GError **err)
@@ -154,7 +171,7 @@ static void hint_at_output(const RhStartup *startup)
     rh_startup_warn("there is no window yet; use -nographic or -serial stdio to see the guest's console");
 }
 
-static bool add_default_serial(RhStartup *startup, SerialCount *count, GError **err)
+static bool add_default_serial(RhStartup *startup, PortCount *count, GError **err)
 {
     const RhArgs *args = startup->args;
 
@@ -180,11 +197,11 @@ static void warn_unused_globals(const RhStartup *startup)
 bool rh_startup_devices(RhStartup *startup, GError **err)
 {
     const RhArgs *args = startup->args;
-    SerialCount count = { .vm = startup->vm };
+    PortCount count = { .vm = startup->vm }, parallel_count = { .vm = startup->vm };
 
     if (!add_vga(startup, err) || !rh_args_each(args, "net", refuse_unless_none, NULL, err) ||
         !rh_args_each(args, "nic", refuse_unless_none, NULL, err) ||
-        !rh_args_each(args, "parallel", refuse_parallel, NULL, err) ||
+        !rh_args_each(args, "parallel", add_parallel, &parallel_count, err) ||
         !rh_args_each(args, "fw_cfg", add_fw_cfg, startup->vm, err) ||
         !rh_args_each(args, "serial", add_serial, &count, err) || !add_default_serial(startup, &count, err) ||
         !rh_args_each(args, "debugcon", add_debugcon, startup->vm, err) || !refuse_images(args, err) ||

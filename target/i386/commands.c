@@ -2,8 +2,11 @@
  * QMP commands about processors.
  */
 #include "hw/core/machine.h"
+#include "hw/core/numa.h"
 #include "qapi-commands.h"
+#include "softmmu/memory-save.h"
 #include "target/i386/cpu.h"
+#include "target/i386/translate.h"
 
 static RhX86Cpu *cpu_at(RhVm *vm, guint i)
 {
@@ -16,6 +19,8 @@ static QmpCpuInstanceProperties *props_of(const RhX86Cpu *cpu)
     QmpCpuInstanceProperties *props = qmp_cpu_instance_properties_from_json(json, 0, NULL);
 
     json_object_put(json);
+    props->has_node_id = cpu->node_id >= 0;
+    props->node_id = cpu->node_id;
     return props;
 }
 
@@ -67,13 +72,42 @@ static void *definition_from_json(json_object *json)
 GPtrArray *qmp_query_hotpluggable_cpus(RhVm *vm, GError **err)
 {
     RhMachine *machine = rh_machine_of(vm);
+    GPtrArray *list;
 
     if (!machine || !rh_machine_type(machine)->has_hotpluggable_cpus) {
         rh_fail(err, "machine does not support hot-plugging CPUs");
         return NULL;
     }
-    return list_from_json(qmp_hotpluggable_cpu_list_new(),
+    list = list_from_json(qmp_hotpluggable_cpu_list_new(),
                           rh_hotpluggable_cpus(&machine->smp, machine->cpu_type, path_at, vm), place_from_json);
+    for (guint i = 0; machine->numa && i < list->len; i++) {
+        QmpCpuInstanceProperties *props = ((QmpHotpluggableCPU *)list->pdata[i])->props;
+
+        props->has_node_id = true;
+        props->node_id = rh_machine_cpu_node(machine, list->len - 1 - i);      /* highest first */
+    }
+    return list;
+}
+
+static bool read_virtual(void *opaque, uint64_t at, void *buf, size_t len)
+{
+    RhX86Cpu *cpu = opaque;
+
+    return rh_x86_read_linear(rh_device_vm(&cpu->parent)->memory, &cpu->x86.state, at, buf, len);
+}
+
+bool qmp_memsave(RhVm *vm, const QmpMemsaveArgs *args, GError **err)
+{
+    int64_t index = args->has_cpu_index ? args->cpu_index : 0;
+    RhX86Cpu *cpu;
+
+    if (index < 0 || index >= (int64_t)vm->vcpus->len) {
+        return rh_fail(err, "Parameter 'cpu-index' is %" PRId64 ", must be the number of a processor (there are %u)",
+                       index, vm->vcpus->len);
+    }
+    cpu = cpu_at(vm, (guint)index);
+    return (rh_x86_cpu_fetch(cpu) || rh_fail(err, "The registers of CPU %" PRId64 " cannot be read", index)) &&
+           rh_memory_save(args->filename, args->val, args->size, read_virtual, cpu, err);
 }
 
 GPtrArray *qmp_query_cpu_definitions(RhVm *vm, GError **err)

@@ -220,3 +220,20 @@ void rh_x86_cpu_saving(RhDevice *dev)
 {
     move_state(RH_SELF(RhX86Cpu, dev), fetch, "get");
 }
+
+static void fetch_on_thread(RhVcpu *vcpu, void *is_fetched)
+{
+    const RhAccelType *type = rh_accel_type(vcpu->vm->accel);
+
+    *(bool *)is_fetched = !type->vcpu_fetch || type->vcpu_fetch(vcpu, NULL);
+}
+
+bool rh_x86_cpu_fetch(RhX86Cpu *cpu)
+{
+    bool is_fetched = true;
+
+    if (cpu->x86.vcpu.vm->accel) {
+        rh_vcpu_run_on(&cpu->x86.vcpu, fetch_on_thread, &is_fetched);
+    }
+    return is_fetched;
+}

@@ -94,7 +94,8 @@ BAD = [
     ("-M q35 -drive file={dir}/text,if=virtio,format=nosuch", "'nosuch'"),
     ("-M q35 {dir}/text", "{dir}/text"),
     ("-M q35 -serial nosuch", "-serial nosuch: 'nosuch' is not a valid char driver"),
-    ("-M q35 -parallel null", "-parallel null"),
+    ("-M q35 -parallel nosuch", "-parallel nosuch: 'nosuch' is not a valid char driver"),
+    ("-M q35 -parallel null -parallel null -parallel null -parallel null", "max parallel ports (3) reached"),
     ("-M none -monitor nosuch", "-monitor nosuch: 'nosuch' is not a valid char driver"),
     ("-M none -qmp nosuch", "-qmp nosuch: 'nosuch' is not a valid char driver"),
     ("-M none -mon chardev=nosuch", 'chardev "nosuch" not found'),
@@ -105,6 +106,7 @@ BAD = [
     ("-M none -audiodev none", "Parameter 'id' is missing"),
     ("-M none -audiodev nosuch,id=a", "'nosuch' is not supported yet"),
     ("-M none -echr nosuch", "Bad argument to echr"),
+    ("-M q35 -k nosuch", "could not read keymap file: 'nosuch'"),
     # what the guest starts from
     ("-M q35 -kernel {dir}/nosuch", "{dir}/nosuch", "No such file or directory"),
     ("-M q35 -kernel {dir}/text", "{dir}/text"),

@@ -22,6 +22,9 @@ typedef struct RhKvmCpuid RhKvmCpuid;
 /* A value of irqchip_asked beyond RhIrqchip: whatever the board wants */
 #define RH_KVM_IRQCHIP_AUTO 3
 
+/* GSIs that belong to the I/O APICs of a board, two at most; messages have those above */
+#define RH_KVM_BOARD_GSIS 48u
+
 #define RH_KVM_MCE_BANKS 10      /* machine check banks of a vCPU */
 
 /**

@@ -80,7 +80,8 @@ void rh_acpi_add_facs(RhAcpi *acpi);
 size_t rh_acpi_add_aml(RhAcpi *acpi, const char *signature, const char *id, RhAml *code);
 /** rh_acpi_add_vmgenid - SSDT for the generation counter whose GUID is at byte 40 of file
  * etc/vmgenid_guid (@guest_addr 0), or at @guest_addr + 40 that the machine chose; @gpe tells of a
- * change */
+ * change, RH_ACPI_NO_GPE: nothing does */
+#define RH_ACPI_NO_GPE UINT32_MAX
 void rh_acpi_add_vmgenid(RhAcpi *acpi, uint64_t guest_addr, unsigned gpe);
 
 /** FADT flags, §5.2.9 table 5.10 */

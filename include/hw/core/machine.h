@@ -17,6 +17,7 @@
 #define RH_MACHINE_SUFFIX "-machine"
 
 typedef struct RhMachine RhMachine;
+typedef struct RhNuma RhNuma;               /* hw/core/numa.h */
 
 /** RhMachineCompat - a property that this version of the board sets for all objects of a type */
 typedef struct RhMachineCompat {
@@ -35,6 +36,7 @@ typedef struct RhMachineType {
     uint64_t default_ram_size;
     const char *default_ram_id;     /* of the RAM block and of memory-backend=; NULL: no RAM */
     bool has_hotpluggable_cpus;
+    bool has_device_tree;           /* takes dtb=, dumpdtb=, dt-compatible= and phandle-start= */
     struct { const RhMachineCompat *rows; size_t nr; } compat;
     /* Memory that this board cannot take: false and @err; may be NULL */
     bool (*check)(RhMachine *machine, GError **err);
@@ -64,11 +66,13 @@ typedef struct RhMachineBoot {
 struct RhMachine {
     RhObject obj;
     /* set by start-up before the build hook */
-    RhSmp smp;                      /* -smp as given; rh_machine_build completes it */
+    RhSmp smp;                      /* -smp as given, until rh_machine_complete_smp */
+    bool is_smp_complete;
     uint64_t ram_size;              /* 0: the type's default */
     uint64_t maxram_size;           /* -m maxmem=; 0: ram_size */
     unsigned ram_slots;
-    RhRam *ram;                     /* NULL: rh_machine_build allocates anonymous memory; a reference */
+    RhRam *ram;                     /* NULL: rh_machine_build allocates anonymous memory; a reference. With nodes: the first bank */
+    RhNuma *numa;                   /* NULL: no nodes */
     char *cpu_type;                 /* QOM type of the CPUs; NULL: the type's default */
     json_object *cpu_props;         /* -cpu's features and properties, an object; NULL: none */
     RhMachineBoot boot;
@@ -120,6 +124,8 @@ void rh_machine_help(GString *out);
 RhMachine *rh_machine_new(RhVm *vm, const RhMachineType *type, GError **err);
 /** rh_machine_of - the machine of @vm, or NULL before it is made */
 RhMachine *rh_machine_of(RhVm *vm);
+/** rh_machine_complete_smp - check -smp and fill in what it leaves open; before anything that counts CPUs, once */
+bool rh_machine_complete_smp(RhMachine *machine, GError **err);
 /** rh_machine_build - complete RAM and SMP, check, and run the build hook */
 bool rh_machine_build(RhMachine *machine, GError **err);
 /** rh_machine_finish - after the command line's devices: the finish hook, then the first reset of everything */

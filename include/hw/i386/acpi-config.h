@@ -116,6 +116,7 @@ typedef struct RhAcpiPcConfig {
 /** RhAcpiMicrovmConfig - a machine of the hardware-reduced kind */
 typedef struct RhAcpiMicrovmConfig {
     RhAcpiMadt madt;
+    RhAcpiNuma numa;
     const RhAcpiDevice *devices; /* virtio-mmio ones by RH_ACPI_VIRTIO_MMIO, and others */
     unsigned nr_devices;
     uint32_t ged_base; /* event selector register, one dword; bits are RH_ACPI_GED_* */
@@ -124,6 +125,7 @@ typedef struct RhAcpiMicrovmConfig {
     uint8_t reset_value;
     RhAcpiPciHost pci; /* without one, ecam_size is 0 */
     bool has_8042;
+    bool has_vmgenid;
 } RhAcpiMicrovmConfig;
 
 enum { RH_ACPI_GED_POWERDOWN = 1u << 1 };

@@ -40,6 +40,8 @@ typedef struct RhBootRequest {
     const RhE820Entry *map; /* sorted by address */
     unsigned nr_map;        /* at most RH_BOOT_MAX_MAP */
     uint64_t rsdp;          /* guest address of the ACPI root pointer; 0: none */
+    const void *dtb;        /* a flattened device tree, which only the Linux protocol has a place for; NULL: none */
+    size_t dtb_len;
 } RhBootRequest;
 
 enum { RH_BOOT_MAX_MAP = 128, RH_BOOT_MAX_FILES = 64 };

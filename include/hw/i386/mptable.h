@@ -18,10 +18,12 @@ typedef struct RhMpConfig {
 
 enum { RH_MP_FLOATING_SIZE = 16 };
 
+/** rh_mp_build - the configuration table, to be placed anywhere in memory that the kernel does not use */
+GByteArray *rh_mp_build(const RhMpConfig *config);
 /**
- * rh_mp_build - the floating pointer (at @at, a multiple of 16) and right behind it the configuration table
- * Returns the bytes, to be placed at @at inside the first KiB below 640 KiB, or in 0xf0000-0xfffff.
+ * rh_mp_pointer - the floating pointer to a table at @table_at
+ * Its place is a multiple of 16 inside the last KiB below 640 KiB, or in 0xf0000-0xfffff.
  */
-GByteArray *rh_mp_build(const RhMpConfig *config, uint32_t at);
+void rh_mp_pointer(uint32_t table_at, uint8_t ret[RH_MP_FLOATING_SIZE]);
 
 #endif

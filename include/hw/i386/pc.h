@@ -16,7 +16,7 @@
 typedef struct RhX86Cpu RhX86Cpu;       /* target/i386/cpu.h */
 
 #define RH_4G UINT64_C(0x100000000)
-enum { RH_PC_NR_GSIS = 24 };
+enum { RH_PC_NR_GSIS = 24, RH_PC_MAX_GSIS = 48 };
 
 /** RhPcFirmware - a ROM that ends at 4 GiB, its last 128 KiB also below 1 MiB */
 typedef struct RhPcFirmware {
@@ -25,12 +25,16 @@ typedef struct RhPcFirmware {
     RhRam *ram;
 } RhPcFirmware;
 
-/** RhPcIrqs - interrupt inputs 0..23: to the accelerator's chips, or to our own. An input is the OR of its drivers. */
+/**
+ * RhPcIrqs - interrupt inputs 0..23, and 24..47 where there is a second I/O APIC: to the accelerator's chips, or to our
+ * own. An input is the OR of its drivers.
+ */
 typedef struct RhPcIrqs {
     RhVm *vm;
-    uint8_t drivers[RH_PC_NR_GSIS];     /* bit 0: the chipset holds the input up, bit 1: the HPET */
+    uint8_t drivers[RH_PC_MAX_GSIS];    /* bit 0: the chipset holds the input up, bit 1: the HPET */
     RhDevice *pic;          /* master 8259; NULL: none, or the accelerator's */
     RhDevice *ioapic;       /* NULL: the accelerator's */
+    RhDevice *ioapic2;      /* NULL: none; always ours */
     RhDevice *apics;        /* bus of the local APICs; NULL: the accelerator's */
 } RhPcIrqs;
 
@@ -46,10 +50,12 @@ typedef struct RhPcMachine {
     uint64_t below_4g;          /* wiring */
     uint64_t above_4g;
     uint64_t tables_size;       /* direct boot: bytes for ACPI tables at the end of RAM below 4 GiB */
-    RhRegion ram_low;
-    RhRegion ram_high;
+    uint64_t vmgenid_page;      /* direct boot: address of the page with the generation id; 0: none */
+    RhRegion *ram;              /* one for each bank, one more where the hole below 4 GiB parts a bank */
+    unsigned nr_ram;
     RhPcFirmware firmware;
     RhPcIrqs irqs;
+    bool has_started;           /* the first reset is over */
     RhDevice *rtc;
     RhDevice *timer;            /* our own PIT; NULL: none, or the accelerator's */
     RhFwCfg *fw_cfg;
@@ -61,10 +67,20 @@ typedef struct RhPcMachine {
 
 /** rh_pc_map_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
 bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
+/** RhPcRam - where a part of a bank of RAM appears */
+typedef struct RhPcRam {
+    RhRam *ram;
+    uint64_t offset;            /* in @ram */
+    uint64_t base;              /* guest address */
+    uint64_t size;
+    unsigned node;
+} RhPcRam;
+/** rh_pc_ram_layout - all parts, by address; the array is the caller's. below_4g is known by then. */
+RhPcRam *rh_pc_ram_layout(const RhPcMachine *pc, unsigned *ret_nr);
 /** rh_pc_load_firmware - the -bios image, or @fallback, into @memory; its size must be a multiple of 64 KiB */
 bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err);
-/** rh_pc_set_up_irqchip - ask the accelerator for its interrupt chips */
-bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err);
+/** rh_pc_set_up_irqchip - ask the accelerator for its interrupt chips; @kind: what the board wants unless the user asks */
+bool rh_pc_set_up_irqchip(RhPcMachine *pc, RhIrqchip kind, bool has_pit, GError **err);
 /** rh_pc_set_gsi, rh_pc_set_hpet_gsi - RhPinFns whose opaque is the board's RhPcIrqs: for the chipset, for the HPET */
 void rh_pc_set_gsi(void *irqs, unsigned gsi, int level);
 void rh_pc_set_hpet_gsi(void *irqs, unsigned gsi, int level);
@@ -78,6 +94,8 @@ bool rh_pc_make_chips(RhPcMachine *pc, RhIsaBus *isa, bool has_rtc, GError **err
 /** rh_pc_make_apic_bus - the rest of the way to CPUs behind our own chips, which exist; rh_pc_make_apic - @cpu's part of it */
 bool rh_pc_make_apic_bus(RhPcMachine *pc, GError **err);
 bool rh_pc_make_apic(RhPcMachine *pc, RhX86Cpu *cpu, GError **err);
+/** rh_pc_make_ioapic2 - inputs 24 to 47; after the other chips, which must be ours as far as I/O APICs go */
+bool rh_pc_make_ioapic2(RhPcMachine *pc, GError **err);
 /** rh_pc_drive_intr - an RhPinFn for the 8259's INTR; its opaque is the RhVm */
 void rh_pc_drive_intr(void *vm, unsigned pin, int level);
 /** rh_pc_make_legacy - speaker, port 92, keyboard controller */

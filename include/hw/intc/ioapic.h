@@ -9,7 +9,9 @@
 
 #define RH_TYPE_IOAPIC "ioapic"
 
-enum { RH_IOAPIC_PINS = 24, RH_IOAPIC_BASE = 0xfec00000u };
+#define RH_IOAPIC_BASE  0xfec00000u
+#define RH_IOAPIC2_BASE 0xfec10000u     /* of a second one, whose inputs are 24 to 47 */
+enum { RH_IOAPIC_PINS = 24 };
 
 /** RhIoApicSend - deliver a message in the format of an MSI (SDM vol. 3 §11.11) */
 typedef void RhIoApicSend(void *opaque, uint64_t address, uint32_t data);

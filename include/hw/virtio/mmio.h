@@ -25,7 +25,8 @@ typedef struct RhVirtioMmio {
     bool is_legacy;                 /* properties */
     bool has_ioeventfd;
     bool has_transport_address;
-    RhVirtioBus *bus;               /* wiring */
+    unsigned number;                /* wiring: of its bus; set by the board before realize */
+    RhVirtioBus *bus;
     RhRegion regs;                  /* RH_VIRTIO_MMIO_SIZE bytes */
     RhLine irq;
     RhVirtioMmioState state;

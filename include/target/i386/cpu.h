@@ -47,6 +47,9 @@ bool rh_x86_cpu_add_globals(RhVm *vm, const char *option, char **ret_type, GPtrA
 void rh_x86_cpu_init_message(RhVcpu *vcpu);
 void rh_x86_cpu_startup_message(RhVcpu *vcpu, uint8_t vector);
 
+/** rh_x86_cpu_fetch - bring @cpu's registers in x86.state up to date; main thread. False when the accelerator cannot */
+bool rh_x86_cpu_fetch(RhX86Cpu *cpu);
+
 /** rh_x86_cpu_limits - what the machine's accelerator can show; everything when there is none */
 const RhCpuLimits *rh_x86_cpu_limits(RhVm *vm);
 

@@ -143,12 +143,82 @@ static void test_nonsense(void)
     qtest_quit(q);
 }
 
+/* Make and break codes of the set in use, as they come to the port. */
+static void expect_codes(Qtest *q, const uint8_t *codes, size_t nr)
+{
+    for (size_t i = 0; i < nr; i++) {
+        g_assert_cmphex(qtest_inb(q, STATUS) & (FULL | FROM_MOUSE), ==, FULL);
+        g_assert_cmphex(qtest_inb(q, DATA), ==, codes[i]);
+    }
+    g_assert_cmphex(qtest_inb(q, STATUS) & FULL, ==, 0);
+}
+#define EXPECT_CODES(q, ...) \
+    expect_codes(q, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+static void refused(Qtest *q, const char *json)
+{
+    json_object *answer = qtest_qmp(q, json);
+
+    g_assert_true(json_object_object_get_ex(answer, "error", NULL));
+    json_object_put(answer);
+}
+
+static void test_send_key(void)
+{
+    Qtest *q = start();
+
+    set_mode(q, 0x41);                      /* translated to set 1 */
+    qtest_ok(q, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":[{\"type\":\"qcode\",\"data\":\"ctrl\"},"
+                "{\"type\":\"number\",\"data\":203}],\"hold-time\":20}}");
+    EXPECT_CODES(q, 0x1d, 0xe0, 0x4b);
+    qtest_clock_step(q, 19000000);
+    EXPECT_CODES(q);
+    qtest_clock_step(q, 1000000);           /* released in the reverse order */
+    EXPECT_CODES(q, 0xe0, 0xcb, 0x9d);
+    qtest_ok(q, "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"sendkey shift-a 30\"}}");
+    EXPECT_CODES(q, 0x2a, 0x1e);
+    qtest_clock_step(q, 30000000);
+    EXPECT_CODES(q, 0x9e, 0xaa);
+    refused(q, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":[{\"type\":\"qcode\",\"data\":\"nosuch\"}]}}");
+    refused(q, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":[{\"type\":\"number\",\"data\":0}]}}");
+    refused(q, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":[],\"hold-time\":-1}}");
+    EXPECT_CODES(q);
+    qtest_ok(q, "{\"execute\":\"send-key\",\"arguments\":{\"keys\":[{\"type\":\"qcode\",\"data\":\"a\"}]}}");
+    qtest_quit(q);                          /* with a key still held */
+}
+
+static void test_send_event(void)
+{
+    Qtest *q = start();
+
+    set_mode(q, 0x43);
+    qtest_ok(q, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"key\",\"data\":{\"down\":true,"
+                "\"key\":{\"type\":\"qcode\",\"data\":\"open\"}}},{\"type\":\"key\",\"data\":{\"down\":true,"
+                "\"key\":{\"type\":\"qcode\",\"data\":\"q\"}}}]}}");
+    EXPECT_CODES(q, 0x10);                  /* a PS/2 keyboard has no key "open" */
+    to_mouse(q, 0xf4);
+    qtest_ok(q, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"btn\",\"data\":{\"down\":true,"
+                "\"button\":\"left\"}},{\"type\":\"rel\",\"data\":{\"axis\":\"x\",\"value\":5}},"
+                "{\"type\":\"rel\",\"data\":{\"axis\":\"y\",\"value\":-3}}]}}");
+    g_assert_cmphex(qtest_inb(q, DATA), ==, 0x09);
+    g_assert_cmphex(qtest_inb(q, DATA), ==, 5);
+    g_assert_cmphex(qtest_inb(q, DATA), ==, 3);
+    refused(q, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"abs\",\"data\":{"
+               "\"axis\":\"x\",\"value\":5}}]}}");
+    refused(q, "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[{\"type\":\"rel\",\"data\":{"
+               "\"axis\":\"x\",\"value\":5000000000}}]}}");
+    refused(q, "{\"execute\":\"input-send-event\",\"arguments\":{\"device\":\"nosuch\",\"events\":[]}}");
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/i8042/controller", test_controller);
     g_test_add_func("/i8042/keyboard", test_keyboard);
     g_test_add_func("/i8042/mouse", test_mouse);
+    g_test_add_func("/i8042/send-key", test_send_key);
+    g_test_add_func("/i8042/send-event", test_send_event);
     g_test_add_func("/i8042/nonsense", test_nonsense);
     return g_test_run();
 }

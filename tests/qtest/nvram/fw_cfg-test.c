@@ -103,6 +103,62 @@ static void test_options(void)
     qtest_refused("-M q35 -fw_cfg name=opt/a,string=1 -fw_cfg name=opt/a,string=2", "opt/a");
 }
 
+/* Contents of "bootorder", or "" when there is none. */
+static char *boot_order(Qtest *q)
+{
+    uint32_t len = 0;
+    uint16_t key = qfw_find(q, "bootorder", &len);
+    char *text = g_malloc0(len + 1);
+
+    if (key) {
+        qtest_outw(q, SELECT, key);
+        qfw_bytes(q, text, len);
+    }
+    return text;
+}
+
+static void expect_order(Qtest *q, const char *wanted)
+{
+    g_autofree char *order = boot_order(q);
+
+    g_assert_cmpstr(order, ==, wanted);
+}
+
+/* Disks that come and go are in the order from the next reset on. */
+static void test_boot_order(void)
+{
+    Qtest *q = qtest_start("-M q35 -m 16 -nodefaults -device pcie-root-port,id=rp,addr=4,chassis=1 "
+                           "-blockdev null-co,node-name=n0,size=1048576 -blockdev null-co,node-name=n1,size=1048576 "
+                           "-device virtio-blk-pci,drive=n0,addr=5,bootindex=2");
+
+    expect_order(q, "/pci@i0cf8/scsi@5/disk@0,0");
+    qtest_ok(q, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-blk-pci\",\"drive\":\"n1\","
+                "\"bus\":\"rp\",\"id\":\"hot\",\"bootindex\":1}}");
+    expect_order(q, "/pci@i0cf8/scsi@5/disk@0,0");
+    qtest_reset(q);
+    expect_order(q, "/pci@i0cf8/pci-bridge@4/scsi@0/disk@0,0\n/pci@i0cf8/scsi@5/disk@0,0");
+    qtest_ok(q, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"hot\"}}");
+    qtest_reset(q);
+    expect_order(q, "/pci@i0cf8/scsi@5/disk@0,0");
+    qtest_quit(q);
+}
+
+static uint8_t cmos(Qtest *q, uint8_t at)
+{
+    qtest_outb(q, 0x70, at);
+    return qtest_inb(q, 0x71);
+}
+
+static void test_boot_once(void)
+{
+    Qtest *q = qtest_start("-M q35 -m 16 -nodefaults -boot order=c,once=d");
+
+    g_assert_cmphex(cmos(q, 0x3d), ==, 0x03);
+    qtest_reset(q);
+    g_assert_cmphex(cmos(q, 0x3d), ==, 0x02);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -110,5 +166,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fw_cfg/dma", test_dma);
     g_test_add_func("/fw_cfg/hostile", test_hostile);
     g_test_add_func("/fw_cfg/options", test_options);
+    g_test_add_func("/fw_cfg/boot-order", test_boot_order);
+    g_test_add_func("/fw_cfg/boot-once", test_boot_once);
     return g_test_run();
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "libqtest-virtio.h"
 
-enum { BASE = 0xfeb00000, SPAN = 0x200, NR_SLOTS = 8, RING = 0x100000, DATA = 0x200000 };
+enum { BASE = 0xfeb00000, SPAN = 0x200, NR_SLOTS = 24, RING = 0x100000, DATA = 0x200000 };
 enum { MAGIC = 0x00, VERSION = 0x04, ID = 0x08, FEATURES = 0x10, FEATURES_SEL = 0x14, ACCEPT = 0x20, ACCEPT_SEL = 0x24,
        SELECT = 0x30, SIZE_MAX_REG = 0x34, SIZE = 0x38, READY = 0x44, NOTIFY = 0x50, ISR = 0x60, ACK = 0x64,
        STATUS = 0x70, DESC = 0x80, DRIVER = 0x90, DEVICE = 0xa0 };
