@@ -72,6 +72,15 @@ bool rh_pc_make_legacy(RhPcMachine *pc, GError **err)
     return !pc->has_i8042 || make_keyboard(pc, err);
 }
 
+/* PIT and RTC reach interrupts 0 and 8 by way of the HPET: its legacy replacement takes those from them. */
+static void lead_through(RhPcMachine *pc, RhDevice *hpet, RhDevice *source, unsigned pin, unsigned gsi)
+{
+    if (source) {
+        rh_pc_set_gsi(&pc->irqs, gsi, 0);
+        rh_line_connect(rh_device_find_line(source, NULL, 0), hpet, NULL, pin);
+    }
+}
+
 bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
 {
     const char *const props[] = { "hpet-intcap", routes, NULL };
@@ -83,6 +92,10 @@ bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
     hpet = rh_device_create(rh_machine_vm(&pc->parent), NULL, NULL, "hpet", NULL, props, err);
     for (unsigned gsi = 0; hpet && gsi < RH_PC_NR_GSIS; gsi++) {
         rh_line_connect_fn(rh_device_find_line(hpet, NULL, gsi), rh_pc_set_hpet_gsi, &pc->irqs, gsi);
+    }
+    if (hpet) {
+        lead_through(pc, hpet, pc->timer, 0, 0);
+        lead_through(pc, hpet, pc->rtc, 1, 8);
     }
     return hpet != NULL;
 }
