@@ -59,6 +59,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(SYNC_REGS, "registers are read by ioctls"),
     OPTIONAL(SET_GUEST_DEBUG, "no breakpoints"),
     OPTIONAL(DIRTY_LOG_RING, "dirty pages are found by bitmap"),
+    OPTIONAL(DIRTY_LOG_RING_ACQ_REL, "as DIRTY_LOG_RING says"),
     OPTIONAL(BINARY_STATS_FD, "no statistics"),
 };
 

@@ -133,6 +133,7 @@ static void kvm_close(RhAccel *accel)
         rh_kvm_gate_fini(&kvm->gate);
     }
     rh_kvm_routes_end(kvm);
+    rh_kvm_dirty_close(kvm);
     g_clear_pointer(&kvm->caps, g_free);
     if (kvm->vm_fd >= 0) {
         close(kvm->vm_fd);
@@ -152,11 +153,8 @@ static bool kvm_open(RhAccel *accel, GError **err)
 {
     RhKvm *kvm = rh_kvm(accel);
 
-    if (kvm->dirty_ring_size) {
-        return rh_fail(err, "Property 'kvm-accel.dirty-ring-size' is not supported yet, must be 0");
-    }
     if (!open_device(kvm, err) || !create_vm(kvm, err) || !rh_kvm_caps_read(kvm, err) ||
-        !rh_kvm_arch_open(kvm, err)) {
+        !rh_kvm_dirty_open(kvm, err) || !rh_kvm_arch_open(kvm, err)) {
         kvm_close(accel);
         return false;
     }
@@ -203,6 +201,15 @@ static bool refuse_eager_split(RhObject *obj, const RhProp *prop, json_object *v
     return rh_fail(err, "Property 'kvm-accel.%s' is not supported yet, must be 0", prop->name);
 }
 
+static bool check_ring_size(RhObject *obj, const RhProp *prop, GError **err)
+{
+    uint32_t size = ((RhKvm *)obj)->dirty_ring_size;
+
+    return !(size & (size - 1)) ||
+           rh_fail(err, "Property 'kvm-accel.%s' is %u, must be 0 or a power of two", prop->name,
+                   size);
+}
+
 static json_object *get_notify(RhObject *obj, const RhProp *prop)
 {
     return json_object_new_string("disable");
@@ -219,6 +226,7 @@ static const RhProp kvm_props[] = {
     RH_PROP_AS(rh_prop_size, "kvm-shadow-mem", RhKvm, shadow_mem,
                .doc = "memory for shadow page tables, in bytes; 0: the kernel's choice"),
     RH_PROP("dirty-ring-size", RhKvm, dirty_ring_size,
+            .changed = check_ring_size,
             .doc = "entries of the dirty page ring of each vCPU; 0: dirty bitmaps"),
     RH_PROP("device", RhKvm, device, .doc = "the KVM device, if it is not /dev/kvm"),
     RH_PROP_COMPUTED("notify-vmexit", .get = get_notify, .set = refuse_notify,
@@ -251,6 +259,9 @@ RH_ACCEL(RhKvm,
     .update_route = rh_kvm_update_route,
     .unbind_route = rh_kvm_unbind_route,
     .set_ioapic_pin = rh_kvm_set_ioapic_pin,
+    .dirty_begin = rh_kvm_dirty_begin,
+    .dirty_end = rh_kvm_dirty_end,
+    .dirty_fetch = rh_kvm_dirty_fetch,
     .set_clock_running = rh_kvm_set_clock_running,
     .cpu_limits = rh_kvm_cpu_limits,
     .runs_guest = true);

@@ -221,6 +221,9 @@ static bool do_rare_exit(RhKvmVcpu *kv, RhRunResult *ret)
     case KVM_EXIT_IOAPIC_EOI:
         do_eoi(kv, run->eoi.vector);
         return true;
+    case KVM_EXIT_DIRTY_RING_FULL:
+        rh_kvm_dirty_ring_full(kv);
+        return true;
     case KVM_EXIT_HLT:
         kv->mp_state = RH_MP_HALTED;
         return true;

@@ -56,6 +56,15 @@ struct RhAccelType {
      */
     void (*set_ioapic_pin)(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
 
+    /*
+     * Which pages of a RAM block do vCPUs write; optional together, under the machine lock. After begin no page is
+     * dirty; a block is tracked once at a time. fetch sets the bits (one a 4 KiB page) of @bitmap that were written
+     * since begin or the last fetch, and leaves the others. What devices write by DMA does not count.
+     */
+    bool (*dirty_begin)(RhAccel *accel, RhRam *ram, GError **err);
+    void (*dirty_end)(RhAccel *accel, RhRam *ram);
+    bool (*dirty_fetch)(RhAccel *accel, RhRam *ram, unsigned long *bitmap, GError **err);
+
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */
     /* The machine's clock stops or goes on (kvmclock, TSC); optional */

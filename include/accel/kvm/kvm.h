@@ -12,6 +12,7 @@
 typedef struct RhKvm RhKvm;
 typedef struct RhKvmVcpu RhKvmVcpu;
 typedef struct RhKvmMemory RhKvmMemory;
+typedef struct RhKvmDirty RhKvmDirty;
 typedef struct RhKvmRoutes RhKvmRoutes;
 typedef struct RhKvmPorts RhKvmPorts;
 typedef struct RhKvmMsrs RhKvmMsrs;
@@ -35,6 +36,16 @@ typedef struct RhKvmGate {
     GPtrArray *vcpus;           /* RhKvmVcpu *, under lock */
 } RhKvmGate;
 
+/** RhKvmSlot - whole pages of one range of the flat view, as the kernel knows them */
+typedef struct RhKvmSlot {
+    uint64_t start;
+    uint64_t len;
+    uint8_t *host;
+    const RhRam *ram;           /* behind host */
+    uint32_t flags;             /* KVM_MEM_*, without that of the dirty log */
+    uint32_t id;
+} RhKvmSlot;
+
 struct RhKvm {
     RhAccel parent;
     int irqchip_asked;          /* properties; RhIrqchip or RH_KVM_IRQCHIP_AUTO */
@@ -49,6 +60,7 @@ struct RhKvm {
     bool has_pit;
     RhKvmGate gate;
     RhKvmMemory *memory;
+    RhKvmDirty *dirty;
     RhKvmPorts *ports;
     RhKvmRoutes *routes;
     RhKvmMsrs *msrs;            /* those that make up a vCPU's state; target/i386/kvm */
@@ -64,6 +76,8 @@ struct RhKvmVcpu {
     pthread_t thread;           /* that runs it */
     int fd;
     struct kvm_run *run;
+    struct kvm_dirty_gfn *dirty_ring;   /* NULL: dirty pages are found by bitmap */
+    uint32_t dirty_next;        /* the ring's entry that is to be looked at next; machine lock */
     uint64_t arch_id;
     bool is_in_run;             /* atomic: inside KVM_RUN, or about to be */
     bool is_kicked;             /* atomic: a kick is under way and no other is needed */
@@ -103,6 +117,9 @@ void rh_kvm_ports_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_ports_end(RhKvm *kvm, RhSpace *space);
 /** rh_kvm_memory_nr_slots - how many slots the kernel has now */
 size_t rh_kvm_memory_nr_slots(const RhKvm *kvm);
+const RhKvmSlot *rh_kvm_memory_slot(const RhKvm *kvm, size_t at);
+/** rh_kvm_memory_refresh_slot - tell the kernel of the slot's flags again; 0 or -errno */
+int rh_kvm_memory_refresh_slot(RhKvm *kvm, const RhKvmSlot *slot);
 void rh_kvm_io_event_add(RhKvm *kvm, const RhIoEvent *io_event, bool is_port);
 void rh_kvm_io_event_remove(RhKvm *kvm, const RhIoEvent *io_event, bool is_port);
 void rh_kvm_coalesce(RhKvm *kvm, const RhRange *range, bool is_port, bool is_on);
@@ -115,6 +132,24 @@ static inline bool rh_kvm_must_drain(const RhKvm *kvm)
     return ring &&
            *(volatile const uint32_t *)&ring->first != *(volatile const uint32_t *)&ring->last;
 }
+
+/* dirty.c */
+/** rh_kvm_dirty_open - before the first vCPU: choose between rings and bitmaps; false and @err when
+ * the size asked for is none that can be had */
+bool rh_kvm_dirty_open(RhKvm *kvm, GError **err);
+void rh_kvm_dirty_close(RhKvm *kvm);
+/** rh_kvm_dirty_map_ring, rh_kvm_dirty_unmap_ring - the vCPU's ring, where there are rings */
+bool rh_kvm_dirty_map_ring(RhKvmVcpu *kv, GError **err);
+void rh_kvm_dirty_unmap_ring(RhKvmVcpu *kv);
+/** rh_kvm_dirty_flag - KVM_MEM_LOG_DIRTY_PAGES if writes to this slot are tracked, else 0 */
+uint32_t rh_kvm_dirty_flag(const RhKvm *kvm, const RhKvmSlot *slot);
+/** rh_kvm_dirty_slot_goes - the last chance to learn what was written to it; vCPUs do not run */
+void rh_kvm_dirty_slot_goes(RhKvm *kvm, const RhKvmSlot *slot);
+/** rh_kvm_dirty_ring_full - KVM_EXIT_DIRTY_RING_FULL; on the vCPU's thread, without the machine lock */
+void rh_kvm_dirty_ring_full(RhKvmVcpu *kv);
+bool rh_kvm_dirty_begin(RhAccel *accel, RhRam *ram, GError **err);
+void rh_kvm_dirty_end(RhAccel *accel, RhRam *ram);
+bool rh_kvm_dirty_fetch(RhAccel *accel, RhRam *ram, unsigned long *bitmap, GError **err);
 
 /* gate.c */
 void rh_kvm_gate_init(RhKvmGate *gate);
