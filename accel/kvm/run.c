@@ -110,6 +110,18 @@ static RhRunResult do_system_event(RhKvmVcpu *kv)
     }
 }
 
+/* The guest let no interrupt in for long; the exit itself lets them in. */
+static bool do_notify(RhKvmVcpu *kv, RhRunResult *ret)
+{
+    bool is_lost = kv->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID;
+
+    if (kv->kvm->notify == RH_KVM_NOTIFY_RUN && !is_lost) {
+        return true;
+    }
+    *ret = explained(kv);
+    return false;
+}
+
 /* KVM_RUN failed: a kick, a vCPU that waits to be started, or a fault of ours or the host's. */
 static RhRunResult run_failed(RhKvmVcpu *kv, int error)
 {
@@ -224,6 +236,8 @@ static bool do_rare_exit(RhKvmVcpu *kv, RhRunResult *ret)
     case KVM_EXIT_DIRTY_RING_FULL:
         rh_kvm_dirty_ring_full(kv);
         return true;
+    case KVM_EXIT_NOTIFY:
+        return do_notify(kv, ret);
     case KVM_EXIT_HLT:
         kv->mp_state = RH_MP_HALTED;
         return true;

@@ -445,8 +445,12 @@ static void test_properties(void)
     } cases[] = {
         { "kernel-irqchip", "split", NULL },
         { "notify-vmexit", "disable", NULL },
-        { "notify-vmexit", "run", "Property 'kvm-accel.notify-vmexit' does not support 'run' yet, must be 'disable'" },
-        { "notify-window", "0", NULL },
+        { "notify-vmexit", "run", NULL },
+        { "notify-vmexit", "internal-error", NULL },
+        { "notify-vmexit", "maybe", "Property 'kvm-accel.notify-vmexit' does not accept value 'maybe', must be one of 'run', 'internal-error', 'disable'" },
+        { "notify-window", "5", NULL },
+        { "kvm-shadow-mem", "1M", NULL },
+        { "honor-guest-pat", "on", "Property 'kvm-accel.honor-guest-pat' not found" },
         { "dirty-ring-size", "4096", NULL },
         { "dirty-ring-size", "3", "Property 'kvm-accel.dirty-ring-size' is 3, must be 0 or a power of two" },
         { "eager-split-size", "65536", "Property 'kvm-accel.eager-split-size' is not supported yet, must be 0" },
@@ -464,6 +468,48 @@ static void test_properties(void)
     g_assert_cmpint(kvm->irqchip_asked, ==, RH_IRQCHIP_SPLIT);
     rh_object_unref(RH_OBJECT(kvm));
     rh_vm_free(vm);
+}
+
+/* The kernel sees the size, in pages: it wants 64 at least. */
+static void check_shadow_mem(const char *size, const char *complaint)
+{
+    g_autoptr(GError) error = NULL;
+    RhVm *vm = rh_vm_new(NULL);
+    RhKvm *kvm = (RhKvm *)rh_object_new(vm, RH_TYPE_KVM_ACCEL, NULL);
+
+    g_assert_true(rh_object_set_str(RH_OBJECT(kvm), "kvm-shadow-mem", size, NULL));
+    rh_lock(&vm->lock);
+    g_assert_cmpint(rh_accel_type(&kvm->parent)->open(&kvm->parent, &error), ==, !complaint);
+    g_assert_cmpstr(error ? error->message : NULL, ==, complaint);
+    rh_accel_type(&kvm->parent)->close(&kvm->parent);
+    rh_unlock(&vm->lock);
+    rh_object_unref(RH_OBJECT(kvm));
+    rh_vm_free(vm);
+}
+
+static void test_shadow_mem(void)
+{
+    if (guest_have_kvm()) {
+        check_shadow_mem("256K", NULL);
+        check_shadow_mem("252K", "KVM does not take kvm-shadow-mem=258048: Invalid argument");
+    }
+}
+
+/* What is made of a guest that blocks interrupts, as KVM would tell of it. */
+static void test_notify(void)
+{
+    static const uint8_t code[] = { 0xf4 };
+    g_autofree char *text = NULL;
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = NEW_GUEST(RH_IRQCHIP_OFF, code);
+    rh_kvm_vcpu(&guest->cpu.vcpu)->run->exit_reason = KVM_EXIT_NOTIFY;
+    text = rh_kvm_explain(rh_kvm_vcpu(&guest->cpu.vcpu));
+    g_assert_nonnull(strstr(text, "exit 37 (the guest let no interrupt in for longer than notify-window)"));
+    guest_free(guest);
 }
 
 /* The reason and the advice reach whoever asked for an accelerator. */
@@ -497,6 +543,8 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/explain/exit", test_explained);
     g_test_add_func("/kvm/open/no-device", test_no_device);
     g_test_add_func("/kvm/open/properties", test_properties);
+    g_test_add_func("/kvm/open/shadow-mem", test_shadow_mem);
+    g_test_add_func("/kvm/explain/notify", test_notify);
     g_test_add_func("/kvm/open/accel", test_accel_open);
     return g_test_run();
 }

@@ -25,6 +25,11 @@ typedef struct RhKvmCpuid RhKvmCpuid;
 
 #define RH_KVM_MCE_BANKS 10      /* machine check banks of a vCPU */
 
+/** RhKvmNotify - what is done when the processor says that the guest blocks interrupts for long */
+typedef enum RhKvmNotify {
+    RH_KVM_NOTIFY_RUN, RH_KVM_NOTIFY_ERROR, RH_KVM_NOTIFY_DISABLE,
+} RhKvmNotify;
+
 /**
  * RhKvmGate - keeps vCPUs out of KVM_RUN while memory slots are taken apart, so that no guest
  * instruction finds a hole that is not there. vCPUs pass without a lock while it is open.
@@ -51,6 +56,9 @@ struct RhKvm {
     int irqchip_asked;          /* properties; RhIrqchip or RH_KVM_IRQCHIP_AUTO */
     uint64_t shadow_mem;
     uint32_t dirty_ring_size;
+    int notify;                 /* RhKvmNotify */
+    bool is_notify_asked;       /* by the user */
+    uint32_t notify_window;
     char *device;
 
     int dev_fd, vm_fd;          /* -1 while not open */
