@@ -93,6 +93,7 @@ struct RhKvmVcpu {
     int intr;                   /* atomic; irqchip off: level of the interrupt request line */
     bool init;                  /* atomic; irqchip off: RhAccel.initialize has something to do */
     uint8_t cr8;                /* irqchip off: as last told to, or by, our local APIC */
+    uint64_t apic_base;         /* irqchip off: as last told to, or by, our local APIC */
     bool nmi;                   /* atomic: an NMI waits for the next turn of vcpu_run */
     uint8_t mp_state;           /* irqchip off: RhX86MpState, which KVM does not keep then */
 };

@@ -162,7 +162,7 @@ static bool store_sregs(RhKvmVcpu *kv, const RhX86State *state, GError **err)
     SEG_ORDER(TO_SEG)
     memcpy(sregs.pdptrs, state->pdptr, sizeof(sregs.pdptrs));
     kv->run->cr8 = state->cr8;
-    kv->run->apic_base = state->apic_base;
+    kv->run->apic_base = kv->apic_base = state->apic_base;
     return set_sregs(kv, &sregs, err);
 }
 
