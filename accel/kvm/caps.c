@@ -25,6 +25,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(NR_VCPUS, "4 vCPUs are recommended at most"),
     OPTIONAL(MAX_VCPUS, "as many vCPUs as NR_VCPUS says"),
     OPTIONAL(MAX_VCPU_ID, "APIC ids below MAX_VCPUS only"),
+    OPTIONAL(X2APIC_API, "APIC ids below 255 only"),
     OPTIONAL(NR_MEMSLOTS, "32 memory slots"),
     OPTIONAL(READONLY_MEM, "ROM can be written by the guest; ROM devices are read by exits"),
     OPTIONAL(IRQCHIP, "interrupt chips are our own (kernel-irqchip=off)"),

@@ -45,7 +45,7 @@ static bool make_split(RhKvm *kvm, GError **err)
     }
     result = rh_kvm_enable_cap(kvm, KVM_CAP_SPLIT_IRQCHIP, NR_IOAPIC_PINS);
     if (result < 0) {
-        return rh_fail_errno(err, result, "KVM could not make local APICs (kernel-irqchip=split)");
+        return rh_fail_errno(err, -result, "KVM could not make local APICs (kernel-irqchip=split)");
     }
     return true;
 }

@@ -132,7 +132,7 @@ bool rh_kvm_vcpu_init(RhVcpu *vcpu, GError **err)
     RhKvm *kvm = rh_kvm(vcpu->vm->accel);
     RhKvmVcpu *kv;
 
-    if (!check_count(kvm, vcpu, err)) {
+    if (!check_count(kvm, vcpu, err) || !rh_kvm_allow_apic_id(kvm, vcpu, err)) {
         return false;
     }
     kv = unpark(kvm, vcpu->arch_id);

@@ -205,6 +205,8 @@ const char *rh_kvm_lacking_insn(const uint8_t *insn, size_t len, const char **re
 /* target/i386/kvm: what is particular to x86 */
 bool rh_kvm_arch_open(RhKvm *kvm, GError **err);
 void rh_kvm_arch_close(RhKvm *kvm);
+/** rh_kvm_allow_apic_id - before a vCPU with that APIC id is made: ids above 254 take x2APIC */
+bool rh_kvm_allow_apic_id(RhKvm *kvm, RhVcpu *vcpu, GError **err);
 bool rh_kvm_arch_vcpu_init(RhKvmVcpu *kv, GError **err);
 bool rh_kvm_fetch(RhVcpu *vcpu, GError **err);
 bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err);
@@ -227,6 +229,8 @@ bool rh_kvm_cpuid_open(RhKvm *kvm, GError **err);
 void rh_kvm_cpuid_close(RhKvm *kvm);
 /** rh_kvm_cpuid_set - the CPU object's leaves, or all that KVM can show when it names none */
 bool rh_kvm_cpuid_set(RhKvmVcpu *kv, GError **err);
+/** rh_kvm_has_x2apic - the vCPU's CPUID shows x2APIC */
+bool rh_kvm_has_x2apic(RhVcpu *vcpu);
 /** rh_kvm_has_mca - the vCPU's CPUID shows machine check exceptions and architecture */
 bool rh_kvm_has_mca(const RhKvmVcpu *kv);
 
