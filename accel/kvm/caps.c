@@ -53,6 +53,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(TSC_CONTROL, "the guest's TSC runs at the host's rate"),
     OPTIONAL(EXCEPTION_PAYLOAD, "payloads of pending exceptions are delivered at once"),
     OPTIONAL(X86_TRIPLE_FAULT_EVENT, "a pending triple fault is lost on save"),
+    OPTIONAL(NESTED_STATE, "guests that run guests cannot be saved"),
     OPTIONAL(X86_SMM, "no system management mode"),
     OPTIONAL(X86_DISABLE_EXITS, "hlt and mwait of the guest always exit"),
     OPTIONAL(X86_NOTIFY_VMEXIT, "notify-vmexit does nothing"),

@@ -207,6 +207,35 @@ static void test_refused(void)
     guest_free(guest);
 }
 
+/* What a stream says of guests' guests: its size must be true, and the host must know of such things. */
+static void test_nested(void)
+{
+    g_autoptr(GError) error = NULL;
+    RhX86State *state;
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = guest_new(RH_IRQCHIP_ON, summer, sizeof(summer));
+    state = &guest->cpu.state;
+    guest_fetch(guest);
+    g_assert_cmpuint(state->nested_size, ==, 0);        /* a guest that is no hypervisor */
+    state->nested_size = sizeof(struct kvm_nested_state);
+    memset(state->nested, 0xff, state->nested_size);
+    g_assert_false(guest_ops(guest)->vcpu_store(&guest->cpu.vcpu, false, &error));
+    g_assert_cmpstr(error->message, ==,
+                    "Nested virtualisation state of vCPU 0 has 128 bytes and says 4294967295");
+    g_clear_error(&error);
+    memset(state->nested, 0, state->nested_size);
+    rh_st32(state->nested + offsetof(struct kvm_nested_state, size), state->nested_size);
+    if (!rh_kvm_cap(guest->kvm, KVM_CAP_NESTED_STATE)) {
+        g_assert_false(guest_ops(guest)->vcpu_store(&guest->cpu.vcpu, false, &error));
+        g_assert_true(g_str_has_suffix(error->message, "the host's KVM lacks KVM_CAP_NESTED_STATE"));
+    }
+    guest_free(guest);
+}
+
 /* A second vCPU of that id; true if it was made, and then its state went through KVM and back. */
 static bool try_apic_id(Guest *guest, uint32_t id, GError **err)
 {
@@ -261,6 +290,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/state/round-trip", test_round_trip);
     g_test_add_func("/kvm/state/reset", test_reset);
     g_test_add_func("/kvm/state/waiting", test_waiting);
+    g_test_add_func("/kvm/state/nested", test_nested);
     g_test_add_func("/kvm/state/large-id", test_large_id);
     g_test_add_func("/kvm/state/refused", test_refused);
     return g_test_run();

@@ -225,6 +225,12 @@ bool rh_kvm_fetch_msrs(RhKvmVcpu *kv, struct RhX86State *state, GError **err);
 bool rh_kvm_store_msrs(RhKvmVcpu *kv, const struct RhX86State *state, bool is_reset, GError **err);
 /** rh_kvm_store_deadline - the TSC deadline, which counts only once the local APIC is set */
 bool rh_kvm_store_deadline(RhKvmVcpu *kv, const struct RhX86State *state, GError **err);
+/* nested.c */
+bool rh_kvm_fetch_nested(RhKvmVcpu *kv, struct RhX86State *state, GError **err);
+/** rh_kvm_clear_nested - out of whatever guest of the guest; before other registers are stored */
+bool rh_kvm_clear_nested(RhKvmVcpu *kv, GError **err);
+/** rh_kvm_store_nested - after all other registers, which belong to the guest's guest then */
+bool rh_kvm_store_nested(RhKvmVcpu *kv, const struct RhX86State *state, GError **err);
 bool rh_kvm_cpuid_open(RhKvm *kvm, GError **err);
 void rh_kvm_cpuid_close(RhKvm *kvm);
 /** rh_kvm_cpuid_set - the CPU object's leaves, or all that KVM can show when it names none */
