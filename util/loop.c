@@ -171,6 +171,12 @@ static bool run_deferred(RhLoop *loop)
 
 /* Watches */
 
+/* A sleeping main loop touches no watch: it has dropped the guard, and takes it before it looks at what is ready. */
+static void assert_may_change(const RhLoop *loop)
+{
+    g_assert(!loop->guard || rh_loop_current() == loop || rh_is_locked_by_me(loop->guard));
+}
+
 static FdSlot *slot_find(RhLoop *loop, int fd)
 {
     return g_hash_table_lookup(loop->slots, GINT_TO_POINTER(fd));
@@ -210,8 +216,10 @@ static void slot_settle(RhLoop *loop, FdSlot *slot)
 
 void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWatchFn *fn, void *opaque)
 {
-    FdSlot *slot = slot_get(loop, fd);
+    FdSlot *slot;
 
+    assert_may_change(loop);
+    slot = slot_get(loop, fd);
     *watch = (RhWatch) {
         .loop = loop, .fd = fd, .events = events, .fn = fn, .opaque = opaque, .next = slot->watches,
     };
@@ -221,6 +229,7 @@ void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWat
 
 void rh_watch_set(RhWatch *watch, unsigned events)
 {
+    assert_may_change(watch->loop);
     if (watch->events != events) {
         watch->events = events;
         slot_settle(watch->loop, slot_find(watch->loop, watch->fd));
@@ -246,6 +255,7 @@ void rh_watch_end(RhWatch *watch)
     if (!loop) {
         return;
     }
+    assert_may_change(loop);
     slot = slot_find(loop, watch->fd);
     for (link = &slot->watches; *link != watch; link = &(*link)->next) {
     }
@@ -767,6 +777,7 @@ void rh_loop_free(RhLoop *loop)
     if (!loop) {
         return;
     }
+    loop->guard = NULL;     /* it does not run any more */
     if (current_loop == loop) {
         current_loop = NULL;
     }

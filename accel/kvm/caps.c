@@ -25,6 +25,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(NR_VCPUS, "4 vCPUs are recommended at most"),
     OPTIONAL(MAX_VCPUS, "as many vCPUs as NR_VCPUS says"),
     OPTIONAL(MAX_VCPU_ID, "APIC ids below MAX_VCPUS only"),
+    OPTIONAL(X2APIC_API, "APIC ids below 255 only"),
     OPTIONAL(NR_MEMSLOTS, "32 memory slots"),
     OPTIONAL(READONLY_MEM, "ROM can be written by the guest; ROM devices are read by exits"),
     OPTIONAL(IRQCHIP, "interrupt chips are our own (kernel-irqchip=off)"),
@@ -52,6 +53,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(TSC_CONTROL, "the guest's TSC runs at the host's rate"),
     OPTIONAL(EXCEPTION_PAYLOAD, "payloads of pending exceptions are delivered at once"),
     OPTIONAL(X86_TRIPLE_FAULT_EVENT, "a pending triple fault is lost on save"),
+    OPTIONAL(NESTED_STATE, "guests that run guests cannot be saved"),
     OPTIONAL(X86_SMM, "no system management mode"),
     OPTIONAL(X86_DISABLE_EXITS, "hlt and mwait of the guest always exit"),
     OPTIONAL(X86_NOTIFY_VMEXIT, "notify-vmexit does nothing"),
@@ -59,6 +61,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(SYNC_REGS, "registers are read by ioctls"),
     OPTIONAL(SET_GUEST_DEBUG, "no breakpoints"),
     OPTIONAL(DIRTY_LOG_RING, "dirty pages are found by bitmap"),
+    OPTIONAL(DIRTY_LOG_RING_ACQ_REL, "as DIRTY_LOG_RING says"),
     OPTIONAL(BINARY_STATS_FD, "no statistics"),
 };
 

@@ -20,6 +20,7 @@ static const char *const reason_names[] = {
     [KVM_EXIT_TPR_ACCESS] = "tpr access",
     [KVM_EXIT_SYSTEM_EVENT] = "system event",
     [KVM_EXIT_HYPERV] = "Hyper-V",
+    [KVM_EXIT_NOTIFY] = "the guest let no interrupt in for longer than notify-window",
 };
 
 static const char *const suberror_names[] = {

@@ -43,7 +43,7 @@ static bool make_split(RhKvm *kvm, GError **err)
     }
     result = rh_kvm_enable_cap(kvm, KVM_CAP_SPLIT_IRQCHIP, RH_KVM_BOARD_GSIS);
     if (result < 0) {
-        return rh_fail_errno(err, result, "KVM could not make local APICs (kernel-irqchip=split)");
+        return rh_fail_errno(err, -result, "KVM could not make local APICs (kernel-irqchip=split)");
     }
     return true;
 }

@@ -110,10 +110,28 @@ static void place_kernel_pages(RhKvm *kvm)
     }
 }
 
-static void apply_shadow_mem(RhKvm *kvm)
+static bool apply_shadow_mem(RhKvm *kvm, GError **err)
 {
-    if (kvm->shadow_mem && ioctl(kvm->vm_fd, KVM_SET_NR_MMU_PAGES, kvm->shadow_mem / 4096) < 0) {
-        g_printerr("warning: KVM does not take kvm-shadow-mem: %s\n", g_strerror(errno));
+    return !kvm->shadow_mem || ioctl(kvm->vm_fd, KVM_SET_NR_MMU_PAGES, kvm->shadow_mem / 4096) == 0 ||
+           rh_fail_errno(err, errno, "KVM does not take kvm-shadow-mem=%" PRIu64, kvm->shadow_mem);
+}
+
+/* The values of RhKvmNotify */
+static const char *const notify_names[] = { "run", "internal-error", "disable", NULL };
+
+static void set_up_notify(RhKvm *kvm)
+{
+    uint64_t flags = KVM_X86_NOTIFY_VMEXIT_ENABLED | KVM_X86_NOTIFY_VMEXIT_USER;
+    bool has_it = rh_kvm_cap(kvm, KVM_CAP_X86_NOTIFY_VMEXIT);
+
+    if (kvm->notify == RH_KVM_NOTIFY_DISABLE) {
+        return;
+    }
+    if ((!has_it || rh_kvm_enable_cap(kvm, KVM_CAP_X86_NOTIFY_VMEXIT,
+                                      (uint64_t)kvm->notify_window << 32 | flags) < 0) &&
+        kvm->is_notify_asked) {
+        g_printerr("warning: The host's KVM cannot tell when a guest blocks interrupts: "
+                   "notify-vmexit=%s does nothing\n", notify_names[kvm->notify]);
     }
 }
 
@@ -133,6 +151,7 @@ static void kvm_close(RhAccel *accel)
         rh_kvm_gate_fini(&kvm->gate);
     }
     rh_kvm_routes_end(kvm);
+    rh_kvm_dirty_close(kvm);
     g_clear_pointer(&kvm->caps, g_free);
     if (kvm->vm_fd >= 0) {
         close(kvm->vm_fd);
@@ -152,10 +171,8 @@ static bool kvm_open(RhAccel *accel, GError **err)
 {
     RhKvm *kvm = rh_kvm(accel);
 
-    if (kvm->dirty_ring_size) {
-        return rh_fail(err, "Property 'kvm-accel.dirty-ring-size' is not supported yet, must be 0");
-    }
     if (!open_device(kvm, err) || !create_vm(kvm, err) || !rh_kvm_caps_read(kvm, err) ||
+        !rh_kvm_dirty_open(kvm, err) || !apply_shadow_mem(kvm, err) ||
         !rh_kvm_arch_open(kvm, err)) {
         kvm_close(accel);
         return false;
@@ -163,7 +180,7 @@ static bool kvm_open(RhAccel *accel, GError **err)
     kvm->parked = g_ptr_array_new_with_free_func(free_parked);
     rh_kvm_gate_init(&kvm->gate);
     place_kernel_pages(kvm);
-    apply_shadow_mem(kvm);
+    set_up_notify(kvm);
     rh_kvm_memory_begin(kvm, accel->obj.vm->memory);
     rh_kvm_ports_begin(kvm, accel->obj.vm->ports);
     return true;
@@ -184,15 +201,10 @@ static void kvm_fini(RhObject *obj)
 /* The values of RhIrqchip, then RH_KVM_IRQCHIP_AUTO */
 static const char *const irqchip_names[] = { "off", "split", "on", "auto", NULL };
 
-static bool refuse_notify(RhObject *obj, const RhProp *prop, json_object *value, GError **err)
+static bool note_notify(RhObject *obj, const RhProp *prop, GError **err)
 {
-    const char *text = json_object_get_string(value);
-
-    if (g_strcmp0(text, "disable") == 0) {
-        return true;
-    }
-    return rh_fail(err, "Property 'kvm-accel.%s' does not support '%s' yet, must be 'disable'",
-                   prop->name, text);
+    ((RhKvm *)obj)->is_notify_asked = true;
+    return true;
 }
 
 static bool refuse_eager_split(RhObject *obj, const RhProp *prop, json_object *value, GError **err)
@@ -203,9 +215,13 @@ static bool refuse_eager_split(RhObject *obj, const RhProp *prop, json_object *v
     return rh_fail(err, "Property 'kvm-accel.%s' is not supported yet, must be 0", prop->name);
 }
 
-static json_object *get_notify(RhObject *obj, const RhProp *prop)
+static bool check_ring_size(RhObject *obj, const RhProp *prop, GError **err)
 {
-    return json_object_new_string("disable");
+    uint32_t size = ((RhKvm *)obj)->dirty_ring_size;
+
+    return !(size & (size - 1)) ||
+           rh_fail(err, "Property 'kvm-accel.%s' is %u, must be 0 or a power of two", prop->name,
+                   size);
 }
 
 static json_object *get_zero(RhObject *obj, const RhProp *prop)
@@ -219,12 +235,14 @@ static const RhProp kvm_props[] = {
     RH_PROP_AS(rh_prop_size, "kvm-shadow-mem", RhKvm, shadow_mem,
                .doc = "memory for shadow page tables, in bytes; 0: the kernel's choice"),
     RH_PROP("dirty-ring-size", RhKvm, dirty_ring_size,
+            .changed = check_ring_size,
             .doc = "entries of the dirty page ring of each vCPU; 0: dirty bitmaps"),
     RH_PROP("device", RhKvm, device, .doc = "the KVM device, if it is not /dev/kvm"),
-    RH_PROP_COMPUTED("notify-vmexit", .get = get_notify, .set = refuse_notify,
-                     .doc = "exit when the guest blocks interrupts for long: disable"),
-    RH_PROP_COMPUTED("notify-window", .get = get_zero, .set = refuse_eager_split,
-                     .doc = "clock cycles until notify-vmexit"),
+    RH_PROP_AS(rh_prop_enum, "notify-vmexit", RhKvm, notify, .def = RH_KVM_NOTIFY_RUN,
+               .values = notify_names, .changed = note_notify,
+               .doc = "when the guest blocks interrupts for long: run, internal-error, disable"),
+    RH_PROP("notify-window", RhKvm, notify_window,
+            .doc = "clock cycles until notify-vmexit, beyond the processor's own"),
     RH_PROP_COMPUTED("eager-split-size", .get = get_zero, .set = refuse_eager_split,
                      .doc = "size of pieces that huge pages are split into for dirty tracking"),
 };
@@ -251,6 +269,9 @@ RH_ACCEL(RhKvm,
     .update_route = rh_kvm_update_route,
     .unbind_route = rh_kvm_unbind_route,
     .set_ioapic_pin = rh_kvm_set_ioapic_pin,
+    .dirty_begin = rh_kvm_dirty_begin,
+    .dirty_end = rh_kvm_dirty_end,
+    .dirty_fetch = rh_kvm_dirty_fetch,
     .set_clock_running = rh_kvm_set_clock_running,
     .cpu_limits = rh_kvm_cpu_limits,
     .runs_guest = true);

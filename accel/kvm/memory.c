@@ -20,13 +20,7 @@
 #define PAGE UINT64_C(4096)
 #define DEFAULT_NR_SLOTS 32     /* of kernels without KVM_CAP_NR_MEMSLOTS */
 
-typedef struct Slot {
-    uint64_t start;
-    uint64_t len;
-    uint8_t *host;
-    uint32_t flags;         /* KVM_MEM_* */
-    uint32_t id;
-} Slot;
+typedef RhKvmSlot Slot;
 
 struct RhKvmMemory {
     RhKvm *kvm;
@@ -71,7 +65,7 @@ static bool slot_of_range(const RhKvmMemory *memory, const RhFlatRange *range, S
     if (!range->host || start < range->start || end <= start || (uintptr_t)host % PAGE) {
         return false;
     }
-    *ret = (Slot){ .start = start, .len = end - start, .host = host };
+    *ret = (Slot){ .start = start, .len = end - start, .host = host, .ram = range->ram };
     if (!range->is_writable && memory->has_readonly) {
         ret->flags |= KVM_MEM_READONLY;
     } else if (!range->is_writable && range->region->kind == RH_REGION_ROM_DEVICE) {
@@ -84,7 +78,7 @@ static bool set_slot(RhKvmMemory *memory, const Slot *slot, uint64_t len)
 {
     struct kvm_userspace_memory_region region = {
         .slot = slot->id,
-        .flags = len ? slot->flags : 0,
+        .flags = len ? slot->flags | rh_kvm_dirty_flag(memory->kvm, slot) : 0,
         .guest_phys_addr = slot->start,
         .memory_size = len,
         .userspace_addr = (uintptr_t)slot->host,
@@ -97,6 +91,7 @@ static void drop_slot(RhKvmMemory *memory, guint at)
 {
     Slot *slot = &g_array_index(memory->slots, Slot, at);
 
+    rh_kvm_dirty_slot_goes(memory->kvm, slot);
     if (!set_slot(memory, slot, 0)) {
         g_printerr("warning: KVM does not give back its memory slot at 0x%" PRIx64 ": %s\n",
                    slot->start, g_strerror(errno));
@@ -164,13 +159,14 @@ static bool overlaps_any(const GArray *slots, const Slot *slot)
 }
 
 /* Whether a slot must go whose memory, at least in part, comes back in another: no vCPU may see the
- * hole. */
-static bool leaves_hole(const RhKvmMemory *memory)
+ * hole. Nor may one write to a slot between the last look at what it wrote and the slot's end. */
+static bool needs_gate(const RhKvmMemory *memory)
 {
     for (guint i = 0; i < memory->slots->len; i++) {
         const Slot *slot = &g_array_index(memory->slots, Slot, i);
 
-        if (!find_same(memory->wanted, slot) && overlaps_any(memory->wanted, slot)) {
+        if (!find_same(memory->wanted, slot) &&
+            (overlaps_any(memory->wanted, slot) || rh_kvm_dirty_flag(memory->kvm, slot))) {
             return true;
         }
     }
@@ -219,7 +215,7 @@ static void memory_remove(RhSpaceListener *listener, const RhFlatRange *range)
 
 static void update_slots(RhKvmMemory *memory)
 {
-    bool is_gated = leaves_hole(memory);
+    bool is_gated = needs_gate(memory);
 
     if (is_gated) {
         rh_kvm_gate_close(&memory->kvm->gate);
@@ -339,4 +335,14 @@ void rh_kvm_memory_end(RhKvm *kvm, RhSpace *space)
 size_t rh_kvm_memory_nr_slots(const RhKvm *kvm)
 {
     return kvm->memory->slots->len;
+}
+
+const RhKvmSlot *rh_kvm_memory_slot(const RhKvm *kvm, size_t at)
+{
+    return &g_array_index(kvm->memory->slots, Slot, at);
+}
+
+int rh_kvm_memory_refresh_slot(RhKvm *kvm, const RhKvmSlot *slot)
+{
+    return set_slot(kvm->memory, slot, slot->len) ? 0 : -errno;
 }

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include "target/i386/state.h"
 
+#define IA32_APIC_BASE 0x1bu
 #define HV_STATUS_INVALID_HYPERCALL_CODE 2  /* Hyper-V TLFS, appendix B */
 
 static bool is_access_size(unsigned size)
@@ -110,6 +111,18 @@ static RhRunResult do_system_event(RhKvmVcpu *kv)
     }
 }
 
+/* The guest let no interrupt in for long; the exit itself lets them in. */
+static bool do_notify(RhKvmVcpu *kv, RhRunResult *ret)
+{
+    bool is_lost = kv->run->notify.flags & KVM_NOTIFY_CONTEXT_INVALID;
+
+    if (kv->kvm->notify == RH_KVM_NOTIFY_RUN && !is_lost) {
+        return true;
+    }
+    *ret = explained(kv);
+    return false;
+}
+
 /* KVM_RUN failed: a kick, a vCPU that waits to be started, or a fault of ours or the host's. */
 static RhRunResult run_failed(RhKvmVcpu *kv, int error)
 {
@@ -177,6 +190,33 @@ static void pass_tpr(RhKvmVcpu *kv)
     }
 }
 
+/*
+ * KVM answers IA32_APIC_BASE itself, for an APIC that is ours, and tells of it with the next exit: that
+ * comes before any access to the registers, which exits.
+ */
+static void pass_apic_base(RhKvmVcpu *kv)
+{
+    RhAccel *accel = kv->vcpu->vm->accel;
+
+    kv->apic_base = kv->run->apic_base;
+    if (accel->apic_msr) {
+        RH_WITH_MACHINE_LOCK(kv->vcpu->vm) {
+            accel->apic_msr(kv->vcpu, IA32_APIC_BASE, &kv->apic_base, true);
+        }
+    }
+}
+
+/* What exits tell beside their reason where the local APIC is ours */
+static inline void look_at_apic(RhKvmVcpu *kv)
+{
+    if (kv->run->cr8 != kv->cr8) {
+        pass_tpr(kv);
+    }
+    if (kv->run->apic_base != kv->apic_base) {
+        pass_apic_base(kv);
+    }
+}
+
 /* hlt: KVM forgets it once it told us, so it is kept here until an interrupt that can be taken
  * comes. */
 static bool may_sleep(const RhKvmVcpu *kv)
@@ -221,6 +261,11 @@ static bool do_rare_exit(RhKvmVcpu *kv, RhRunResult *ret)
     case KVM_EXIT_IOAPIC_EOI:
         do_eoi(kv, run->eoi.vector);
         return true;
+    case KVM_EXIT_DIRTY_RING_FULL:
+        rh_kvm_dirty_ring_full(kv);
+        return true;
+    case KVM_EXIT_NOTIFY:
+        return do_notify(kv, ret);
     case KVM_EXIT_HLT:
         kv->mp_state = RH_MP_HALTED;
         return true;
@@ -275,8 +320,8 @@ RhRunResult rh_kvm_vcpu_run(RhVcpu *vcpu)
         if (G_UNLIKELY(!enter_guest(kv))) {
             return run_failed(kv, errno);
         }
-        if (irqchip == RH_IRQCHIP_OFF && run->cr8 != kv->cr8) {
-            pass_tpr(kv);
+        if (irqchip == RH_IRQCHIP_OFF) {
+            look_at_apic(kv);
         }
         if (G_UNLIKELY(rh_kvm_must_drain(kvm))) {
             rh_kvm_drain(kv->kvm);

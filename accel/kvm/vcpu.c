@@ -110,6 +110,10 @@ static RhKvmVcpu *create(RhKvm *kvm, const RhVcpu *vcpu, GError **err)
     kv->run = run;
     kv->arch_id = vcpu->arch_id;
     kv->is_fresh = true;
+    if (!rh_kvm_dirty_map_ring(kv, err)) {
+        rh_kvm_vcpu_free(kv);
+        return NULL;
+    }
     return kv;
 }
 
@@ -128,7 +132,7 @@ bool rh_kvm_vcpu_init(RhVcpu *vcpu, GError **err)
     RhKvm *kvm = rh_kvm(vcpu->vm->accel);
     RhKvmVcpu *kv;
 
-    if (!check_count(kvm, vcpu, err)) {
+    if (!check_count(kvm, vcpu, err) || !rh_kvm_allow_apic_id(kvm, vcpu, err)) {
         return false;
     }
     kv = unpark(kvm, vcpu->arch_id);
@@ -177,6 +181,7 @@ void rh_kvm_vcpu_fini(RhVcpu *vcpu)
 
 void rh_kvm_vcpu_free(RhKvmVcpu *kv)
 {
+    rh_kvm_dirty_unmap_ring(kv);
     munmap(kv->run, kv->kvm->run_size);
     close(kv->fd);
     g_free(kv);

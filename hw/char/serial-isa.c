@@ -65,9 +65,7 @@ static const RhProp serial_props[] = {
     RH_PROP("index",    IsaSerial, index,    .def = RH_ISA_AUTO, .doc = "which of COM1 to COM4, from 0"),
     RH_PROP("iobase",   IsaSerial, iobase,   .def = RH_ISA_AUTO, .doc = "first port"),
     RH_PROP("irq",      IsaSerial, irq,      .def = RH_ISA_AUTO, .doc = "ISA interrupt"),
-    RH_PROP("baudbase", IsaSerial, baudbase, .def = 115200, .min = 1, .doc = "baud rate of divisor 1"),
-    RH_PROP("wakeup",   IsaSerial, wakeup,   .doc = "input wakes a suspended machine"),
-    RH_PROP_AS(rh_prop_chardev, "chardev", IsaSerial, chardev, .doc = "ID of a chardev to use as a backend"),
+    RH_SERIAL_PROPS(IsaSerial),
 };
 static const RhRegionDesc serial_regions[] = {
     RH_REGION(IsaSerial, ports, .span = RH_SERIAL_SPAN, .sizes = RH_SIZE_1, .read = serial_read,

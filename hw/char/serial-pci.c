@@ -58,9 +58,7 @@ static bool serial_realize(RhDevice *dev, GError **err)
 
 static const RhProp serial_props[] = {
     RH_PROP("prog_if",  PciSerial, prog_if,  .def = PROG_IF_16550, .doc = "programming interface of the class code"),
-    RH_PROP("baudbase", PciSerial, baudbase, .def = 115200, .min = 1, .doc = "baud rate of divisor 1"),
-    RH_PROP("wakeup",   PciSerial, wakeup,   .doc = "input wakes a suspended machine"),
-    RH_PROP_AS(rh_prop_chardev, "chardev", PciSerial, chardev, .doc = "ID of a chardev to use as a backend"),
+    RH_SERIAL_PROPS(PciSerial),
 };
 static const RhRegionDesc serial_regions[] = {
     RH_REGION(PciSerial, ports, .span = RH_SERIAL_SPAN, .sizes = RH_SIZE_1, .read = serial_read,

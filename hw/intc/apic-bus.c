@@ -6,7 +6,7 @@
  */
 #include "apic-private.h"
 
-enum { WINDOW_SPAN = 0x100000, PAGE_SPAN = 0x1000, FIRST_REGISTER = 0x10 };
+enum { WINDOW_SPAN = 0x100000, FIRST_REGISTER = 0x10 };
 
 /* Message address and data, §11.11.1 and §11.11.2 */
 #define ADDRESS_LOGICAL   (1u << 2)
@@ -139,25 +139,29 @@ bool rh_apic_bus_send(RhDevice *dev, uint64_t address, uint32_t data)
 /* --- the window --- */
 
 /* Whose page it is: that of the CPU that accesses it; a test without CPUs sees that of the first. */
-static RhDevice *current_apic(ApicBus *bus)
+RhDevice *apic_bus_current(RhDevice *dev, uint64_t address)
 {
-    RhDevice *found = rh_apic_bus_find(&bus->parent, rh_vcpu_current());
+    ApicBus *bus = bus_of(dev);
+    RhDevice *found = rh_apic_bus_find(dev, rh_vcpu_current());
 
-    return found || !bus->apics->len || rh_vcpu_current() ? found : bus->apics->pdata[0];
+    if (!found && bus->apics->len && !rh_vcpu_current()) {
+        found = bus->apics->pdata[0];
+    }
+    return found && apic_address(found) == address ? found : NULL;
 }
 
 static uint64_t window_read(RhDevice *dev, uint64_t at, unsigned size)
 {
-    RhDevice *apic = current_apic(bus_of(dev));
+    RhDevice *apic = apic_bus_current(dev, RH_APIC_BASE);
 
-    return apic && at < PAGE_SPAN ? rh_apic_load(apic, at) : UINT32_MAX;
+    return apic && at < APIC_PAGE_SPAN ? rh_apic_load(apic, at) : UINT32_MAX;
 }
 
 static void window_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size)
 {
-    RhDevice *apic = current_apic(bus_of(dev));
+    RhDevice *apic = apic_bus_current(dev, RH_APIC_BASE);
 
-    if (at >= PAGE_SPAN || at < FIRST_REGISTER) {
+    if (at >= APIC_PAGE_SPAN || at < FIRST_REGISTER) {
         rh_apic_bus_send(dev, RH_APIC_BASE + at, value);
     } else if (apic) {
         rh_apic_store(apic, at, value);

@@ -62,6 +62,7 @@ typedef struct Apic {
     RhDevice *bus;              /* wiring; both outlive the APIC */
     RhVcpu *vcpu;
     RhTimer timer;
+    RhRegion page;              /* the registers, while they are not at RH_APIC_BASE */
     bool is_requesting;         /* level of INTR as last told */
     ApicRegs regs;
 } Apic;
@@ -86,6 +87,11 @@ bool apic_bus_deliver(RhDevice *bus, RhDevice *sender, const ApicMessage *messag
 void apic_bus_add(RhDevice *bus, RhDevice *apic);
 void apic_bus_remove(RhDevice *bus, RhDevice *apic);
 const RhApicOps *apic_bus_ops(RhDevice *bus);
+/** apic_bus_current - of the CPU whose thread calls, if its registers are at @address; else NULL */
+RhDevice *apic_bus_current(RhDevice *bus, uint64_t address);
+/** apic_address - where the APIC's registers are while it is in xAPIC mode */
+uint64_t apic_address(RhDevice *apic);
+enum { APIC_PAGE_SPAN = 0x1000 };
 
 RhVcpu *apic_vcpu(RhDevice *apic);
 /** apic_is_meant - whether @message's destination names @apic; shorthands aside */

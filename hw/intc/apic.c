@@ -61,6 +61,7 @@ static const uint32_t lvt_writable[NR_LVT] = {
 #define BASE_ENABLED 0x800u
 #define BASE_DEFAULT (RH_APIC_BASE | BASE_ENABLED)
 #define BASE_VALID   UINT64_C(0xffffffffffd00)
+#define BASE_ADDRESS UINT64_C(0xffffffffff000)
 
 #define MAX_START_NS (INT64_MAX / 4)
 enum { FIRST_VECTOR = 16 };             /* §11.5.2: those below are illegal */
@@ -514,6 +515,43 @@ void rh_apic_store(RhDevice *dev, unsigned at, uint32_t value)
     }
 }
 
+/* --- registers that software moved, §11.4.5 --- */
+
+uint64_t apic_address(RhDevice *dev)
+{
+    return apic_of(dev)->regs.base & BASE_ADDRESS;
+}
+
+static uint64_t page_read(RhDevice *dev, uint64_t at, unsigned size)
+{
+    RhDevice *apic = apic_bus_current(apic_of(dev)->bus, apic_address(dev));
+
+    return apic ? rh_apic_load(apic, at) : UINT32_MAX;
+}
+
+static void page_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size)
+{
+    RhDevice *apic = apic_bus_current(apic_of(dev)->bus, apic_address(dev));
+
+    if (apic) {
+        rh_apic_store(apic, at, value);
+    }
+}
+
+static void place_page(Apic *apic)
+{
+    uint64_t address = apic_address(&apic->parent);
+    bool is_away = is_enabled(apic) && !is_x2apic(apic) && address != RH_APIC_BASE;
+
+    if (apic->page.container && is_away && apic->page.at == address) {
+        return;
+    }
+    rh_region_remove(&apic->page);
+    if (is_away) {
+        rh_region_add_over(rh_space_root(rh_device_vm(&apic->parent)->memory), address, &apic->page, 1);
+    }
+}
+
 /* --- MSRs, §11.12 --- */
 
 /* §11.12.5: x2APIC mode is entered from xAPIC mode, and left by disabling. */
@@ -528,6 +566,7 @@ static bool write_base(Apic *apic, uint64_t value)
         return false;
     }
     apic->regs.base = (value & ~(uint64_t)BASE_BSP) | (old & BASE_BSP);
+    place_page(apic);
     update(apic);
     return true;
 }
@@ -656,6 +695,7 @@ static void apic_settle(RhDevice *dev)
     Apic *apic = apic_of(dev);
 
     apic_timer_settle(apic);
+    place_page(apic);
     update(apic);
     if (apic->regs.has_init || apic->regs.has_startup) {
         request(apic, RH_CPU_INIT, 1);
@@ -674,6 +714,7 @@ static bool apic_check(RhDevice *dev, GError **err)
 
 static void leave_bus(RhDevice *dev, void *arg)
 {
+    rh_region_remove(&apic_of(dev)->page);
     apic_bus_remove(arg, dev);
 }
 
@@ -712,6 +753,9 @@ static const RhProp apic_props[] = {
 static const RhPinDesc apic_pins[] = {
     { .nr = RH_APIC_NR_PINS, .set = apic_pin },
 };
+static const RhRegionDesc apic_regions[] = {
+    RH_REGION(Apic, page, .span = APIC_PAGE_SPAN, .sizes = RH_SIZE_4, .read = page_read, .write = page_write),
+};
 static const RhField apic_fields[] = {
     RH_FIELD(ApicRegs, base, .valid = BASE_VALID),
     RH_FIELD(ApicRegs, deadline),
@@ -743,6 +787,7 @@ RH_DEVICE(Apic,
     .is_internal = true,
     .props       = RH_TABLE(apic_props),
     .pins        = RH_TABLE(apic_pins),
+    .regions     = RH_TABLE(apic_regions),
     .state       = RH_STATE(Apic, regs, apic_at_reset, .version = 1, .fields = RH_TABLE(apic_fields)),
     .realize     = apic_realize,
     .reset       = apic_reset,

@@ -60,6 +60,14 @@ struct RhAccelType {
      * A device is about to write to guest memory, or just did: translated code of it is stale. Any thread, no lock needed. Optional.
      */
     void (*ram_written)(RhAccel *accel, uint64_t gpa, uint64_t len);
+    /*
+     * Which pages of a RAM block do vCPUs write; optional together, under the machine lock. After begin no page is
+     * dirty; a block is tracked once at a time. fetch sets the bits (one a 4 KiB page) of @bitmap that were written
+     * since begin or the last fetch, and leaves the others. What devices write by DMA does not count.
+     */
+    bool (*dirty_begin)(RhAccel *accel, RhRam *ram, GError **err);
+    void (*dirty_end)(RhAccel *accel, RhRam *ram);
+    bool (*dirty_fetch)(RhAccel *accel, RhRam *ram, unsigned long *bitmap, GError **err);
 
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */

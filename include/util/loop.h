@@ -28,7 +28,7 @@ void rh_loop_quit(RhLoop *loop);
 bool rh_loop_turn(RhLoop *loop, bool may_block);
 /**
  * rh_loop_set_guard - a mutex that the main loop's thread holds while callbacks run; it is dropped around
- * each wait of a turn that starts with it held
+ * each wait of a turn that starts with it held. Who holds it may change the loop's watches from any thread.
  */
 void rh_loop_set_guard(RhLoop *loop, RhMutex *guard);
 /** rh_loop_current - the loop that the calling thread runs, or NULL (vCPU and worker threads) */
@@ -64,8 +64,9 @@ typedef void RhWatchFn(void *opaque, unsigned events);
 
 /**
  * RhWatch - caller's memory, zero-filled until begun; ended by rh_watch_end before its fd is closed
- * Begun, set and ended on the thread of its loop, or while the loop does not run. Several watches of
- * one fd are fine. A regular file, which the kernel cannot watch, is always ready.
+ * Begun, set and ended on the thread of its loop, or while the loop does not run; on a loop with a guard
+ * also by whoever holds that (a vCPU under the machine lock), for anything but a regular file. Several
+ * watches of one fd are fine. A regular file, which the kernel cannot watch, is always ready.
  */
 typedef struct RhWatch {
     RhLoop *loop;

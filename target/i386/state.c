@@ -67,6 +67,8 @@ const RhField rh_x86_state_rows[] = {
     ROW(mp_state, .max = RH_MP_LAST),
     ROW(has_lapic, .max = 1),
     RH_FIELD_BYTES(RhX86State, lapic),
+    ROW(nested_size, .max = RH_X86_NESTED_SIZE),
+    RH_FIELD_BYTES(RhX86State, nested),
     RH_FIELD_BYTES(RhX86State, xsave),
 };
 _Static_assert(RH_COUNT(rh_x86_state_rows) == RH_X86_STATE_NR_ROWS, "adjust RH_X86_STATE_NR_ROWS");

@@ -134,6 +134,46 @@ static void test_reset(void)
     end(&f);
 }
 
+static uint32_t load_at(Fixture *f, uint64_t address)
+{
+    uint64_t value = 0;
+
+    rh_space_load(f->h.vm->memory, NULL, address, 4, &value);
+    return (uint32_t)value;
+}
+
+/* IA32_APIC_BASE moves the registers and takes them away; messages still go to where they always go. */
+static void test_moved(void)
+{
+    enum { AWAY = 0xfed00000 };
+    Fixture f;
+
+    begin(&f);
+    rh_apic_write_msr(f.cpu[0].apic, MSR_BASE, AWAY | 0x900);
+    g_assert_cmphex(load_at(&f, AWAY + VERSION), ==, 0x50014);
+    rh_space_store(f.h.vm->memory, NULL, AWAY + TPR, 4, 0x45);
+    g_assert_cmpuint(f.cpu[0].tpr, ==, 4);
+    g_assert_cmphex(load_at(&f, RH_APIC_BASE + VERSION), ==, UINT32_MAX);
+    g_assert_true(rh_apic_bus_send(f.bus, RH_APIC_BASE, 0x61));
+    g_assert_cmpint(take(&f, 0), ==, 0x61);
+    harness_round_trip(&f.h, f.cpu[0].apic);
+    g_assert_cmphex(load_at(&f, AWAY + VERSION), ==, 0x50014);
+
+    rh_apic_write_msr(f.cpu[0].apic, MSR_BASE, AWAY | 0x100);              /* disabled */
+    g_assert_cmphex(load_at(&f, AWAY + VERSION), ==, UINT32_MAX);
+    rh_apic_bus_send(f.bus, RH_APIC_BASE, 0x62);
+    g_assert_cmpint(take(&f, 0), ==, -1);
+    rh_apic_write_msr(f.cpu[0].apic, MSR_BASE, RH_APIC_BASE | 0x900);
+    g_assert_cmphex(load_at(&f, RH_APIC_BASE + VERSION), ==, 0x50014);
+
+    /* A reset puts it back. */
+    rh_apic_write_msr(f.cpu[0].apic, MSR_BASE, AWAY | 0x900);
+    rh_device_reset(f.cpu[0].apic);
+    g_assert_cmphex(load_at(&f, RH_APIC_BASE + VERSION), ==, 0x50014);
+    g_assert_cmphex(load_at(&f, AWAY + VERSION), ==, UINT32_MAX);
+    end(&f);
+}
+
 static void test_priorities(void)
 {
     Fixture f;
@@ -475,6 +515,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     rh_thread_init_main();
     g_test_add_func("/hw/apic/reset", test_reset);
+    g_test_add_func("/hw/apic/moved", test_moved);
     g_test_add_func("/hw/apic/priorities", test_priorities);
     g_test_add_func("/hw/apic/destinations", test_destinations);
     g_test_add_func("/hw/apic/ipi", test_ipi);

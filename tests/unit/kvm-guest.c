@@ -108,7 +108,7 @@ static void begin_vcpu(Guest *guest)
     state->gpr[RH_RSP] = 0x8000;
 }
 
-static Guest *make(RhIrqchip irqchip, bool has_pit, const uint8_t *code, size_t len)
+static Guest *make(RhIrqchip irqchip, bool has_pit, uint32_t ring_entries, const uint8_t *code, size_t len)
 {
     Guest *guest = g_new0(Guest, 1);
     g_autoptr(GError) error = NULL;
@@ -117,6 +117,7 @@ static Guest *make(RhIrqchip irqchip, bool has_pit, const uint8_t *code, size_t 
     g_assert_no_error(error);
     guest->kvm = (RhKvm *)rh_object_new(guest->vm, RH_TYPE_KVM_ACCEL, &error);
     g_assert_no_error(error);
+    guest->kvm->dirty_ring_size = ring_entries;
     rh_lock(&guest->vm->lock);
     guest_ops(guest)->open(&guest->kvm->parent, &error);
     g_assert_no_error(error);
@@ -135,12 +136,17 @@ static Guest *make(RhIrqchip irqchip, bool has_pit, const uint8_t *code, size_t 
 
 Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len)
 {
-    return make(irqchip, false, code, len);
+    return make(irqchip, false, 0, code, len);
 }
 
 Guest *guest_new_with_pit(const uint8_t *code, size_t len)
 {
-    return make(RH_IRQCHIP_ON, true, code, len);
+    return make(RH_IRQCHIP_ON, true, 0, code, len);
+}
+
+Guest *guest_new_with_ring(uint32_t entries, const uint8_t *code, size_t len)
+{
+    return make(RH_IRQCHIP_OFF, false, entries, code, len);
 }
 
 void guest_free(Guest *guest)

@@ -44,6 +44,8 @@ bool guest_have_kvm(void);
 Guest *guest_new(RhIrqchip irqchip, const uint8_t *code, size_t len);
 /** guest_new_with_pit - with all chips in the kernel, and its timer */
 Guest *guest_new_with_pit(const uint8_t *code, size_t len);
+/** guest_new_with_ring - its vCPU has a dirty ring of so many entries; 0: dirty bitmaps */
+Guest *guest_new_with_ring(uint32_t entries, const uint8_t *code, size_t len);
 void guest_free(Guest *guest);
 /** guest_store - what is in cpu.state into the vCPU */
 void guest_store(Guest *guest);

@@ -239,6 +239,44 @@ static void test_off(void)
 }
 
 /* INTR while interrupts are off: KVM tells when they can be taken, and then it is. */
+static uint64_t told_base;
+
+static bool note_base(RhVcpu *vcpu, uint32_t index, uint64_t *value, bool is_write)
+{
+    g_assert_cmphex(index, ==, 0x1b);
+    g_assert_true(is_write);
+    told_base = *value;
+    return true;
+}
+
+/* What the guest writes to IA32_APIC_BASE is known at its next exit, and what we store is not told back. */
+static void test_apic_base(void)
+{
+    static const uint8_t code[] = {
+        0x66, 0xb9, 0x1b, 0x00, 0x00, 0x00, 0x66, 0x31, 0xd2,  /* mov ecx, 0x1b; xor edx, edx */
+        0x66, 0xb8, 0x00, 0x09, 0xd0, 0xfe, 0x0f, 0x30,        /* mov eax, 0xfed00900; wrmsr */
+        0xba, 0xf0, 0x05, 0xee, 0xf4,                          /* mov dx, 0x5f0; out dx, al; hlt */
+    };
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = NEW_GUEST(RH_IRQCHIP_OFF, code);
+    guest->kvm->parent.apic_msr = note_base;
+    told_base = 0;
+    g_assert_cmpint(guest_run(guest), ==, RH_RUN_AGAIN);
+    g_assert_cmphex(told_base, ==, 0xfed00900);
+    guest_fetch(guest);
+    g_assert_cmphex(guest->cpu.state.apic_base, ==, 0xfed00900);
+    told_base = 0;
+    guest->cpu.state.apic_base = RH_APIC_BASE_DEFAULT | RH_APIC_BASE_BSP | RH_APIC_BASE_ENABLED;
+    guest_store(guest);
+    g_assert_cmpint(guest_run(guest), ==, RH_RUN_HALTED);
+    g_assert_cmphex(told_base, ==, 0);
+    guest_free(guest);
+}
+
 static void test_window(void)
 {
     static const uint8_t code[] = {
@@ -293,6 +331,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/irq/split-ioapic", test_split_ioapic);
     g_test_add_func("/kvm/irq/split-pic", test_split_pic);
     g_test_add_func("/kvm/irq/off", test_off);
+    g_test_add_func("/kvm/irq/apic-base", test_apic_base);
     g_test_add_func("/kvm/irq/window", test_window);
     g_test_add_func("/kvm/irq/gsi", test_gsi);
     return g_test_run();

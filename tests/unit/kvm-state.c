@@ -207,6 +207,82 @@ static void test_refused(void)
     guest_free(guest);
 }
 
+/* What a stream says of guests' guests: its size must be true, and the host must know of such things. */
+static void test_nested(void)
+{
+    g_autoptr(GError) error = NULL;
+    RhX86State *state;
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = guest_new(RH_IRQCHIP_ON, summer, sizeof(summer));
+    state = &guest->cpu.state;
+    guest_fetch(guest);
+    g_assert_cmpuint(state->nested_size, ==, 0);        /* a guest that is no hypervisor */
+    state->nested_size = sizeof(struct kvm_nested_state);
+    memset(state->nested, 0xff, state->nested_size);
+    g_assert_false(guest_ops(guest)->vcpu_store(&guest->cpu.vcpu, false, &error));
+    g_assert_cmpstr(error->message, ==,
+                    "Nested virtualisation state of vCPU 0 has 128 bytes and says 4294967295");
+    g_clear_error(&error);
+    memset(state->nested, 0, state->nested_size);
+    rh_st32(state->nested + offsetof(struct kvm_nested_state, size), state->nested_size);
+    if (!rh_kvm_cap(guest->kvm, KVM_CAP_NESTED_STATE)) {
+        g_assert_false(guest_ops(guest)->vcpu_store(&guest->cpu.vcpu, false, &error));
+        g_assert_true(g_str_has_suffix(error->message, "the host's KVM lacks KVM_CAP_NESTED_STATE"));
+    }
+    guest_free(guest);
+}
+
+/* A second vCPU of that id; true if it was made, and then its state went through KVM and back. */
+static bool try_apic_id(Guest *guest, uint32_t id, GError **err)
+{
+    RhX86Vcpu *cpu = g_new0(RhX86Vcpu, 1);
+    bool is_made;
+
+    cpu->vcpu = (RhVcpu){ .vm = guest->vm, .index = 1, .arch_id = id, .thread = pthread_self() };
+    cpu->state = rh_x86_state_at_reset;
+    rh_x86_state_set_apic(&cpu->state, id, false);
+    is_made = guest_ops(guest)->vcpu_init(&cpu->vcpu, err);
+    if (is_made) {
+        g_assert_true(guest_ops(guest)->vcpu_store(&cpu->vcpu, true, err));
+        cpu->state.apic_base |= RH_APIC_BASE_X2APIC;
+        rh_st32(cpu->state.lapic + 0x20, id);
+        g_assert_true(guest_ops(guest)->vcpu_store(&cpu->vcpu, false, err));
+        g_assert_true(guest_ops(guest)->vcpu_fetch(&cpu->vcpu, err));
+        g_assert_cmpuint(rh_ld32(cpu->state.lapic + 0x20), ==, id);
+        guest_ops(guest)->vcpu_fini(&cpu->vcpu);
+    }
+    g_free(cpu);
+    return is_made;
+}
+
+static void test_large_id(void)
+{
+    g_autoptr(GError) error = NULL;
+    Guest *guest;
+
+    if (!guest_have_kvm()) {
+        return;
+    }
+    guest = guest_new(RH_IRQCHIP_OFF, summer, sizeof(summer));
+    g_assert_false(try_apic_id(guest, 255, &error));
+    g_assert_cmpstr(error->message, ==, "APIC id 255 of vCPU 1 is too large: with kernel-irqchip=off it must be below 255");
+    g_clear_error(&error);
+    g_assert_true(try_apic_id(guest, 254, &error));
+    guest_free(guest);
+    guest = guest_new(RH_IRQCHIP_SPLIT, summer, sizeof(summer));
+    if (rh_kvm_cap(guest->kvm, KVM_CAP_X2APIC_API)) {
+        g_assert_true(try_apic_id(guest, 300, &error));
+    } else {
+        g_assert_false(try_apic_id(guest, 300, &error));
+        g_assert_nonnull(strstr(error->message, "KVM_CAP_X2APIC_API"));
+    }
+    guest_free(guest);
+}
+
 int main(int argc, char **argv)
 {
     rh_thread_init_main();
@@ -214,6 +290,8 @@ int main(int argc, char **argv)
     g_test_add_func("/kvm/state/round-trip", test_round_trip);
     g_test_add_func("/kvm/state/reset", test_reset);
     g_test_add_func("/kvm/state/waiting", test_waiting);
+    g_test_add_func("/kvm/state/nested", test_nested);
+    g_test_add_func("/kvm/state/large-id", test_large_id);
     g_test_add_func("/kvm/state/refused", test_refused);
     return g_test_run();
 }

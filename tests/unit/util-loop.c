@@ -3,6 +3,7 @@
  */
 #include "util/clock.h"
 #include "util/core.h"
+#include "util/eventfd.h"
 #include "util/loop.h"
 #include "util/thread.h"
 
@@ -725,6 +726,77 @@ static void test_mutex_knows_owner(void)
     rh_mutex_fini(&mutex);
 }
 
+/* --- the guard of the main loop --- */
+
+typedef struct Guarded {
+    RhLoop *loop;
+    RhMutex guard;
+    RhWatch watch;
+    RhEvent event;
+    unsigned nr_calls;
+} Guarded;
+
+static void guarded_call(void *opaque, unsigned events)
+{
+    Guarded *g = opaque;
+
+    g_assert_true(rh_is_locked_by_me(&g->guard));
+    g_assert_true(rh_event_clear(&g->event));
+    g->nr_calls++;
+}
+
+/* Begins a watch while the loop sleeps, then lets it fire. */
+static void *guarded_begin(void *opaque)
+{
+    Guarded *g = opaque;
+
+    RH_WITH_LOCK(&g->guard) {       /* to be had only once the loop's thread sleeps */
+        rh_watch_begin(&g->watch, g->loop, rh_event_fd(&g->event), RH_READABLE, guarded_call, g);
+    }
+    rh_event_set(&g->event);
+    return NULL;
+}
+
+static void *guarded_end(void *opaque)
+{
+    Guarded *g = opaque;
+
+    RH_WITH_LOCK(&g->guard) {
+        rh_watch_end(&g->watch);
+    }
+    rh_event_set(&g->event);
+    return NULL;
+}
+
+/* Who holds the guard may change watches, although the thread is not the loop's (vCPUs do: MSI-X). */
+static void test_guard(void)
+{
+    Guarded g = { .loop = rh_loop_new_main(NULL) };
+    pthread_t thread;
+
+    rh_mutex_init(&g.guard);
+    rh_event_init(&g.event, NULL);
+    rh_loop_set_guard(g.loop, &g.guard);
+    rh_lock(&g.guard);
+    thread = rh_thread_start("begin", guarded_begin, &g);
+    while (!g.nr_calls) {
+        rh_loop_turn(g.loop, true);
+    }
+    rh_unlock(&g.guard);
+    pthread_join(thread, NULL);
+    g_assert_cmpuint(g.nr_calls, ==, 1);
+    thread = rh_thread_start("end", guarded_end, &g);
+    pthread_join(thread, NULL);
+    rh_lock(&g.guard);
+    while (rh_loop_turn(g.loop, false)) {
+    }
+    rh_unlock(&g.guard);
+    g_assert_cmpuint(g.nr_calls, ==, 1);
+    rh_event_fini(&g.event);
+    rh_loop_free(g.loop);
+    rh_mutex_fini(&g.guard);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -747,5 +819,6 @@ int main(int argc, char **argv)
     g_test_add_func("/util/clock/heap-order", test_heap_order);
     g_test_add_func("/util/thread/rcu", test_rcu);
     g_test_add_func("/util/thread/mutex-owner", test_mutex_knows_owner);
+    g_test_add_func("/util/loop/guard", test_guard);
     return g_test_run();
 }

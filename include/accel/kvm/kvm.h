@@ -12,6 +12,7 @@
 typedef struct RhKvm RhKvm;
 typedef struct RhKvmVcpu RhKvmVcpu;
 typedef struct RhKvmMemory RhKvmMemory;
+typedef struct RhKvmDirty RhKvmDirty;
 typedef struct RhKvmRoutes RhKvmRoutes;
 typedef struct RhKvmPorts RhKvmPorts;
 typedef struct RhKvmMsrs RhKvmMsrs;
@@ -27,6 +28,11 @@ typedef struct RhKvmCpuid RhKvmCpuid;
 
 #define RH_KVM_MCE_BANKS 10      /* machine check banks of a vCPU */
 
+/** RhKvmNotify - what is done when the processor says that the guest blocks interrupts for long */
+typedef enum RhKvmNotify {
+    RH_KVM_NOTIFY_RUN, RH_KVM_NOTIFY_ERROR, RH_KVM_NOTIFY_DISABLE,
+} RhKvmNotify;
+
 /**
  * RhKvmGate - keeps vCPUs out of KVM_RUN while memory slots are taken apart, so that no guest
  * instruction finds a hole that is not there. vCPUs pass without a lock while it is open.
@@ -38,11 +44,24 @@ typedef struct RhKvmGate {
     GPtrArray *vcpus;           /* RhKvmVcpu *, under lock */
 } RhKvmGate;
 
+/** RhKvmSlot - whole pages of one range of the flat view, as the kernel knows them */
+typedef struct RhKvmSlot {
+    uint64_t start;
+    uint64_t len;
+    uint8_t *host;
+    const RhRam *ram;           /* behind host */
+    uint32_t flags;             /* KVM_MEM_*, without that of the dirty log */
+    uint32_t id;
+} RhKvmSlot;
+
 struct RhKvm {
     RhAccel parent;
     int irqchip_asked;          /* properties; RhIrqchip or RH_KVM_IRQCHIP_AUTO */
     uint64_t shadow_mem;
     uint32_t dirty_ring_size;
+    int notify;                 /* RhKvmNotify */
+    bool is_notify_asked;       /* by the user */
+    uint32_t notify_window;
     char *device;
 
     int dev_fd, vm_fd;          /* -1 while not open */
@@ -52,6 +71,7 @@ struct RhKvm {
     bool has_pit;
     RhKvmGate gate;
     RhKvmMemory *memory;
+    RhKvmDirty *dirty;
     RhKvmPorts *ports;
     RhKvmRoutes *routes;
     RhKvmMsrs *msrs;            /* those that make up a vCPU's state; target/i386/kvm */
@@ -67,6 +87,8 @@ struct RhKvmVcpu {
     pthread_t thread;           /* that runs it */
     int fd;
     struct kvm_run *run;
+    struct kvm_dirty_gfn *dirty_ring;   /* NULL: dirty pages are found by bitmap */
+    uint32_t dirty_next;        /* the ring's entry that is to be looked at next; machine lock */
     uint64_t arch_id;
     bool is_in_run;             /* atomic: inside KVM_RUN, or about to be */
     bool is_kicked;             /* atomic: a kick is under way and no other is needed */
@@ -74,6 +96,7 @@ struct RhKvmVcpu {
     int intr;                   /* atomic; irqchip off: level of the interrupt request line */
     bool init;                  /* atomic; irqchip off: RhAccel.initialize has something to do */
     uint8_t cr8;                /* irqchip off: as last told to, or by, our local APIC */
+    uint64_t apic_base;         /* irqchip off: as last told to, or by, our local APIC */
     bool nmi;                   /* atomic: an NMI waits for the next turn of vcpu_run */
     uint8_t mp_state;           /* irqchip off: RhX86MpState, which KVM does not keep then */
 };
@@ -106,6 +129,9 @@ void rh_kvm_ports_begin(RhKvm *kvm, RhSpace *space);
 void rh_kvm_ports_end(RhKvm *kvm, RhSpace *space);
 /** rh_kvm_memory_nr_slots - how many slots the kernel has now */
 size_t rh_kvm_memory_nr_slots(const RhKvm *kvm);
+const RhKvmSlot *rh_kvm_memory_slot(const RhKvm *kvm, size_t at);
+/** rh_kvm_memory_refresh_slot - tell the kernel of the slot's flags again; 0 or -errno */
+int rh_kvm_memory_refresh_slot(RhKvm *kvm, const RhKvmSlot *slot);
 void rh_kvm_io_event_add(RhKvm *kvm, const RhIoEvent *io_event, bool is_port);
 void rh_kvm_io_event_remove(RhKvm *kvm, const RhIoEvent *io_event, bool is_port);
 void rh_kvm_coalesce(RhKvm *kvm, const RhRange *range, bool is_port, bool is_on);
@@ -118,6 +144,24 @@ static inline bool rh_kvm_must_drain(const RhKvm *kvm)
     return ring &&
            *(volatile const uint32_t *)&ring->first != *(volatile const uint32_t *)&ring->last;
 }
+
+/* dirty.c */
+/** rh_kvm_dirty_open - before the first vCPU: choose between rings and bitmaps; false and @err when
+ * the size asked for is none that can be had */
+bool rh_kvm_dirty_open(RhKvm *kvm, GError **err);
+void rh_kvm_dirty_close(RhKvm *kvm);
+/** rh_kvm_dirty_map_ring, rh_kvm_dirty_unmap_ring - the vCPU's ring, where there are rings */
+bool rh_kvm_dirty_map_ring(RhKvmVcpu *kv, GError **err);
+void rh_kvm_dirty_unmap_ring(RhKvmVcpu *kv);
+/** rh_kvm_dirty_flag - KVM_MEM_LOG_DIRTY_PAGES if writes to this slot are tracked, else 0 */
+uint32_t rh_kvm_dirty_flag(const RhKvm *kvm, const RhKvmSlot *slot);
+/** rh_kvm_dirty_slot_goes - the last chance to learn what was written to it; vCPUs do not run */
+void rh_kvm_dirty_slot_goes(RhKvm *kvm, const RhKvmSlot *slot);
+/** rh_kvm_dirty_ring_full - KVM_EXIT_DIRTY_RING_FULL; on the vCPU's thread, without the machine lock */
+void rh_kvm_dirty_ring_full(RhKvmVcpu *kv);
+bool rh_kvm_dirty_begin(RhAccel *accel, RhRam *ram, GError **err);
+void rh_kvm_dirty_end(RhAccel *accel, RhRam *ram);
+bool rh_kvm_dirty_fetch(RhAccel *accel, RhRam *ram, unsigned long *bitmap, GError **err);
 
 /* gate.c */
 void rh_kvm_gate_init(RhKvmGate *gate);
@@ -164,6 +208,8 @@ const char *rh_kvm_lacking_insn(const uint8_t *insn, size_t len, const char **re
 /* target/i386/kvm: what is particular to x86 */
 bool rh_kvm_arch_open(RhKvm *kvm, GError **err);
 void rh_kvm_arch_close(RhKvm *kvm);
+/** rh_kvm_allow_apic_id - before a vCPU with that APIC id is made: ids above 254 take x2APIC */
+bool rh_kvm_allow_apic_id(RhKvm *kvm, RhVcpu *vcpu, GError **err);
 bool rh_kvm_arch_vcpu_init(RhKvmVcpu *kv, GError **err);
 bool rh_kvm_fetch(RhVcpu *vcpu, GError **err);
 bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err);
@@ -182,10 +228,18 @@ bool rh_kvm_fetch_msrs(RhKvmVcpu *kv, struct RhX86State *state, GError **err);
 bool rh_kvm_store_msrs(RhKvmVcpu *kv, const struct RhX86State *state, bool is_reset, GError **err);
 /** rh_kvm_store_deadline - the TSC deadline, which counts only once the local APIC is set */
 bool rh_kvm_store_deadline(RhKvmVcpu *kv, const struct RhX86State *state, GError **err);
+/* nested.c */
+bool rh_kvm_fetch_nested(RhKvmVcpu *kv, struct RhX86State *state, GError **err);
+/** rh_kvm_clear_nested - out of whatever guest of the guest; before other registers are stored */
+bool rh_kvm_clear_nested(RhKvmVcpu *kv, GError **err);
+/** rh_kvm_store_nested - after all other registers, which belong to the guest's guest then */
+bool rh_kvm_store_nested(RhKvmVcpu *kv, const struct RhX86State *state, GError **err);
 bool rh_kvm_cpuid_open(RhKvm *kvm, GError **err);
 void rh_kvm_cpuid_close(RhKvm *kvm);
 /** rh_kvm_cpuid_set - the CPU object's leaves, or all that KVM can show when it names none */
 bool rh_kvm_cpuid_set(RhKvmVcpu *kv, GError **err);
+/** rh_kvm_has_x2apic - the vCPU's CPUID shows x2APIC */
+bool rh_kvm_has_x2apic(RhVcpu *vcpu);
 /** rh_kvm_has_mca - the vCPU's CPUID shows machine check exceptions and architecture */
 bool rh_kvm_has_mca(const RhKvmVcpu *kv);
 

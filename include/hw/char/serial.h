@@ -49,6 +49,12 @@ typedef struct RhSerial {
 extern const RhSerialRegs rh_serial_at_reset;
 extern const RhField rh_serial_fields[RH_SERIAL_NR_FIELDS];
 
+/** RH_SERIAL_PROPS - what any bus's port has: members baudbase, wakeup and chardev of @T */
+#define RH_SERIAL_PROPS(T)                                                                                 \
+    RH_PROP("baudbase", T, baudbase, .def = 115200, .min = 1, .doc = "baud rate of divisor 1"),            \
+    RH_PROP("wakeup",   T, wakeup,   .doc = "input wakes a suspended machine"),                            \
+    RH_PROP_AS(rh_prop_chardev, "chardev", T, chardev, .doc = "ID of a chardev to use as a backend")
+
 /** RH_SERIAL_STATE - the .state of a front-end T whose RhSerial is member @m */
 #define RH_SERIAL_STATE(T, m)                                                                      \
     RH_STATE(T, m.regs, rh_serial_at_reset, .version = 1, .fields = RH_TABLE(rh_serial_fields))

@@ -97,6 +97,7 @@ typedef struct RhX86Msr {
 
 #define RH_X86_MAX_MSRS   384u
 #define RH_X86_XSAVE_SIZE 12288u    /* standard format; AMX ends at 11008 */
+#define RH_X86_NESTED_SIZE 8320u    /* KVM's: a head of 128 bytes and two pages */
 #define RH_X86_LAPIC_SIZE 1024u     /* registers at their offsets in the APIC page */
 
 struct RhX86State {
@@ -121,13 +122,15 @@ struct RhX86State {
     uint8_t mp_state;           /* RhX86MpState */
     bool has_lapic;             /* lapic[] is valid: the accelerator has the local APIC */
     uint8_t lapic[RH_X86_LAPIC_SIZE];
+    uint32_t nested_size;       /* of nested[]; 0: the guest does not use VMX or SVM */
+    uint8_t nested[RH_X86_NESTED_SIZE];
     uint8_t xsave[RH_X86_XSAVE_SIZE];   /* the x87 and SSE part is that of FXSAVE64 */
 };
 
 /** rh_x86_state_rows - the state as a table; in RH_STATE of the CPU object: .fields =
  * RH_X86_STATE_FIELDS */
 extern const RhField rh_x86_state_rows[];
-enum { RH_X86_STATE_NR_ROWS = 41 };
+enum { RH_X86_STATE_NR_ROWS = 43 };
 #define RH_X86_STATE_FIELDS { rh_x86_state_rows, RH_X86_STATE_NR_ROWS }
 
 /**

@@ -181,6 +181,15 @@ static struct kvm_cpuid2 *model_leaves(const RhX86Vcpu *x86)
     return cpuid;
 }
 
+bool rh_kvm_has_x2apic(RhVcpu *vcpu)
+{
+    const RhX86Vcpu *x86 = rh_x86_vcpu(vcpu);
+    const RhCpuidEntry *leaf =
+        x86->nr_cpuid ? rh_cpuid_find(x86->cpuid, x86->nr_cpuid, 1, 0) : NULL;
+
+    return !x86->nr_cpuid || (leaf && leaf->ecx & RH_X86_1_ECX_X2APIC);
+}
+
 bool rh_kvm_has_mca(const RhKvmVcpu *kv)
 {
     const RhX86Vcpu *x86 = rh_x86_vcpu(kv->vcpu);

@@ -4,7 +4,8 @@
  * Order of storing, each step needing the ones before it: CPUID (at vcpu_init) allows bits; special
  * registers set the mode and the APIC base; general registers (which drop a pending exception);
  * XCR0, then the XSAVE area; MSRs; events; the local APIC, which lives at the APIC base; the TSC
- * deadline, which arms the APIC's timer; the run state of the CPU last.
+ * deadline, which arms the APIC's timer; the run state of the CPU; nested virtualisation last, because
+ * it makes what is stored the registers of the guest's guest.
  *
  * Spec: Documentation/virt/kvm/api.rst. Called on the vCPU's thread, or with it paused.
  */
@@ -162,7 +163,7 @@ static bool store_sregs(RhKvmVcpu *kv, const RhX86State *state, GError **err)
     SEG_ORDER(TO_SEG)
     memcpy(sregs.pdptrs, state->pdptr, sizeof(sregs.pdptrs));
     kv->run->cr8 = state->cr8;
-    kv->run->apic_base = state->apic_base;
+    kv->run->apic_base = kv->apic_base = state->apic_base;
     return set_sregs(kv, &sregs, err);
 }
 
@@ -470,7 +471,8 @@ bool rh_kvm_fetch(RhVcpu *vcpu, GError **err)
     return fetch_mp(kv, state, err) && fetch_regs(kv, state, err) && fetch_sregs(kv, state, err) &&
            fetch_xcr0(kv, state, err) && fetch_xsave(kv, state, err) &&
            rh_kvm_fetch_msrs(kv, state, err) && fetch_debug(kv, state, err) &&
-           fetch_events(kv, state, err) && fetch_lapic(kv, state, err);
+           fetch_events(kv, state, err) && fetch_lapic(kv, state, err) &&
+           rh_kvm_fetch_nested(kv, state, err);
 }
 
 bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
@@ -481,12 +483,13 @@ bool rh_kvm_store(RhVcpu *vcpu, bool is_reset, GError **err)
     if (!is_reset) {
         rh_kvm_memory_go_live(kv->kvm);     /* clocks in MSRs are pages of guest memory */
     }
-    return (is_reset || set_tsc_rate(kv, state->tsc_khz, err)) && store_sregs(kv, state, err) &&
+    return (is_reset || set_tsc_rate(kv, state->tsc_khz, err)) &&
+           rh_kvm_clear_nested(kv, err) && store_sregs(kv, state, err) &&
            store_regs(kv, state, err) && store_xcr0(kv, state, err) &&
            store_xsave(kv, state, err) && rh_kvm_store_msrs(kv, state, is_reset, err) &&
            store_debug(kv, state, err) && store_events(kv, state, err) &&
            store_lapic(kv, state, err) && rh_kvm_store_deadline(kv, state, err) &&
-           store_mp(kv, state, err);
+           store_mp(kv, state, err) && rh_kvm_store_nested(kv, state, err);
 }
 
 bool rh_kvm_arch_open(RhKvm *kvm, GError **err)
