@@ -119,17 +119,23 @@ static bool allow_vector(RhTcgCpu *cpu, const RhInsn *insn)
 
 /* ---- operands ---- */
 
+/* Before anything else about the address is looked at: misaligned ones in SS that are not canonical raise #GP, too. */
+static bool is_misaligned(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    uint64_t base = insn->segment < RH_NR_SEG && (!cpu->is_64 || insn->segment >= RH_FS) ? cpu->seg[insn->segment].base : 0;
+    uint64_t linear = base + (rh_vector_offset(cpu, insn) & rh_bits(insn->addr_size * 8));
+
+    return (insn->traits & RH_INSN_ALIGNED) && (linear & (insn->mem_size - 1u));
+}
+
 static bool address_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t *ret)
 {
     RhAccess access = insn->traits & RH_INSN_WRITES_MEM ? RH_ACCESS_WRITE : RH_ACCESS_READ;
 
-    if (!rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret)) {
-        return false;
-    }
-    if ((insn->traits & RH_INSN_ALIGNED) && (*ret & (insn->mem_size - 1u))) {
+    if (is_misaligned(cpu, insn)) {
         return rh_tcg_gp0(cpu);
     }
-    return true;
+    return rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret);
 }
 
 static bool is_word(unsigned size)
@@ -372,12 +378,15 @@ static bool has_stored(const RhInsn *insn, const RhTcgVector *after)
     return !is_waiting(insn) || !(after->fsw & ~after->fcw & (FSW_IE | FSW_OE | FSW_UE));
 }
 
-static bool store_x87(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFrame *frame, const RhTcgVector *after)
+/* Memory is not even looked at when an exception keeps the result from being stored. */
+static bool store_x87(RhTcgCpu *cpu, const RhInsn *insn, RhStubFrame *frame, const RhTcgVector *after)
 {
+    uint64_t at;
+
     if (is_environment_store(insn)) {
         clear_pointers(cpu, insn, frame->memory);
     }
-    return !has_stored(insn, after) || store_memory(cpu, insn, at, frame);
+    return !has_stored(insn, after) || (address_memory(cpu, insn, &at) && store_memory(cpu, insn, at, frame));
 }
 
 static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
@@ -385,7 +394,7 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
     RhStubCode *code;
     RhStubFrame frame = { 0 };
     RhTcgVector *after;
-    uint64_t at = 0;
+    uint64_t at;
 
     if (!allow_x87(cpu, insn)) {
         return false;
@@ -398,15 +407,15 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_ud(cpu);
     }
     load_registers(cpu, insn, &frame);
-    if ((insn->has_mem && !address_memory(cpu, insn, &at)) ||
-        ((insn->traits & RH_INSN_READS_MEM) && !load_memory(cpu, insn, at, &frame))) {
+    if ((insn->traits & RH_INSN_READS_MEM) &&
+        (!address_memory(cpu, insn, &at) || !load_memory(cpu, insn, at, &frame))) {
         return false;
     }
     after = rh_stubs_run(cpu->stubs, insn, code, &cpu->vector, &frame);
     if (!after) {
         return rh_tcg_ud(cpu);
     }
-    if ((insn->traits & RH_INSN_WRITES_MEM) && !store_x87(cpu, insn, at, &frame, after)) {
+    if ((insn->traits & RH_INSN_WRITES_MEM) && !store_x87(cpu, insn, &frame, after)) {
         return false;
     }
     commit_registers(cpu, insn, &frame, after);
