@@ -9,7 +9,8 @@
  * What differs from a CPU are flags that only the handler of an unmasked SIMD exception sees: MXCSR.PE comes along with an
  * overflow, and with an underflow whose result was exact but for being denormal; flags of the additions of DPPS and DPPD come
  * along with an exception of their multiplications. With CR0.NE clear an x87 exception raises #MF too, instead of an
- * interrupt through FERR# and IRQ 13.
+ * interrupt through FERR# and IRQ 13. An MMX instruction that faults leaves the x87 state as it was; CPUs have switched it
+ * to MMX by then.
  *
  * Spec: SDM vol. 1 §8.5-8.7 (x87), §11.5 (SIMD), vol. 2 §2.4-2.7, vol. 3 §2.5, §13.1.
  */
