@@ -6,6 +6,7 @@
  */
 #include "softmmu/space.h"
 #include <urcu/pointer.h>
+#include "softmmu/accel.h"
 #include "softmmu/private.h"
 
 struct RhSpace {
@@ -579,6 +580,16 @@ static RhMemResult read_run(RhSpace *space, RhGpa addr, void *buf, uint64_t len,
     return first;
 }
 
+/* Code translated from what is written over is stale. Costs nothing where guests run on the host's own CPU. */
+static void tell_written(RhSpace *space, RhGpa addr, uint64_t len)
+{
+    RhAccel *accel = space->vm->accel;
+
+    if (accel && rh_accel_type(accel)->ram_written) {
+        rh_accel_type(accel)->ram_written(accel, addr, len);
+    }
+}
+
 static RhMemResult write_some(RhSpace *space, const RhFlatView *view, const RhFlatRange *range, RhGpa addr,
                               const uint8_t *from, uint64_t len, bool is_dma, uint64_t *ret_done)
 {
@@ -587,6 +598,7 @@ static RhMemResult write_some(RhSpace *space, const RhFlatView *view, const RhFl
     *ret_done = MIN(len, range->len - into);
     if (range->is_writable) {
         memcpy(range->host + into, from, *ret_done);
+        tell_written(space, addr, *ret_done);
         return RH_MEM_OK;
     }
     *ret_done = io_step(addr, *ret_done);
@@ -642,19 +654,18 @@ RhMemResult rh_dma_write(RhSpace *space, RhGpa addr, const void *buf, uint64_t l
 
 RhMemResult rh_dma_fill(RhSpace *space, RhGpa addr, uint8_t byte, uint64_t len)
 {
-    uint8_t chunk[512];
-    RhMemResult first = RH_MEM_OK;
-
-    memset(chunk, byte, sizeof(chunk));
     while (len) {
-        uint64_t step = MIN(len, sizeof(chunk));
-        RhMemResult result = write_run(space, addr, chunk, step, true);
+        RhMapped piece;
 
-        first = first ? first : result;
-        addr += step;
-        len -= step;
+        if (!rh_space_map(space, addr, len, true, &piece)) {
+            return RH_MEM_DECODE;
+        }
+        memset(piece.host, byte, piece.len);
+        addr += piece.len;
+        len -= piece.len;
+        rh_space_unmap(&piece);
     }
-    return first;
+    return RH_MEM_OK;
 }
 
 bool rh_space_map(RhSpace *space, RhGpa addr, uint64_t len, bool for_write, RhMapped *ret)
@@ -673,6 +684,9 @@ bool rh_space_map(RhSpace *space, RhGpa addr, uint64_t len, bool for_write, RhMa
         ret->ram = rh_ram_ref(range->ram);
     }
     rh_rcu_read_unlock();
+    if (good && for_write) {
+        tell_written(space, addr, ret->len);
+    }
     return good;
 }
 

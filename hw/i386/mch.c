@@ -23,6 +23,7 @@ enum {                      /* configuration space */
 #define ESMRAMC_FIXED 0x38u
 #define PAM_READ      1u
 #define PAM_WRITE     2u
+#define LEGACY_START  UINT64_C(0xa0000)
 #define ECAM_ENABLE   0x1u
 #define MIB           UINT64_C(0x100000)
 
@@ -133,6 +134,7 @@ static void mch_unrealize(RhDevice *d)
 
     rh_region_fini(&mch->tseg);
     rh_region_fini(&mch->smram_pci);
+    rh_region_fini(&mch->legacy_hole);
     for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
         rh_region_fini(&mch->pam_pci[i]);
         rh_region_fini(&mch->pam_rom[i]);
@@ -169,12 +171,14 @@ static bool mch_realize(RhDevice *d, GError **err)
     }
     mch->host = (RhQ35Host *)d->bus->owner;
     shape_config(mch);
+    rh_region_init_io(&mch->legacy_hole, vm, d, "legacy-hole", &closed_ops, MIB - LEGACY_START);
+    rh_region_add_over(&mch->host->pci_memory, LEGACY_START, &mch->legacy_hole, -1);
     for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
         cover(mch, &mch->pam_pci[i], "pam-pci", pam_start(i), pam_size(i));
         rh_region_init_ram(&mch->pam_rom[i], vm, "pam-rom", mch->host->ram, pam_start(i), pam_size(i), true);
         rh_region_add_over(rh_space_root(vm->memory), pam_start(i), &mch->pam_rom[i], 1);
     }
-    cover(mch, &mch->smram_pci, "smram-region", 0xa0000, 0x20000);
+    cover(mch, &mch->smram_pci, "smram-region", LEGACY_START, 0x20000);
     rh_region_init_io(&mch->tseg, vm, d, "tseg-blackhole", &closed_ops, MIB);
     rh_region_set_enabled(&mch->tseg, false);
     rh_region_add_over(rh_space_root(vm->memory), 0, &mch->tseg, 1);

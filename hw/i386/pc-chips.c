@@ -82,7 +82,7 @@ bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
     }
     hpet = rh_device_create(rh_machine_vm(&pc->parent), NULL, NULL, "hpet", NULL, props, err);
     for (unsigned gsi = 0; hpet && gsi < RH_PC_NR_GSIS; gsi++) {
-        rh_line_connect_fn(rh_device_find_line(hpet, NULL, gsi), rh_pc_set_gsi, &pc->irqs, gsi);
+        rh_line_connect_fn(rh_device_find_line(hpet, NULL, gsi), rh_pc_set_hpet_gsi, &pc->irqs, gsi);
     }
     return hpet != NULL;
 }

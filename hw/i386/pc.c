@@ -93,9 +93,10 @@ bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err)
     return rh_accel_type(accel)->set_up_irqchip(accel, RH_IRQCHIP_ON, has_pit, err);
 }
 
-void rh_pc_set_gsi(void *opaque, unsigned gsi, int level)
+enum { DRIVER_CHIPSET = 1, DRIVER_HPET = 2 };
+
+static void set_input(RhPcIrqs *irqs, unsigned gsi, int level)
 {
-    RhPcIrqs *irqs = opaque;
     RhAccel *accel = irqs->vm->accel;
 
     if (accel && accel->irqchip == RH_IRQCHIP_ON) {
@@ -108,6 +109,23 @@ void rh_pc_set_gsi(void *opaque, unsigned gsi, int level)
     if (irqs->ioapic) {
         rh_pin_set(irqs->ioapic, NULL, gsi, level);
     }
+}
+
+/* A timer of the HPET and a PCI pin may share an input: neither may take away what the other holds up. */
+static void drive(RhPcIrqs *irqs, unsigned gsi, uint8_t driver, int level)
+{
+    irqs->drivers[gsi] = level ? irqs->drivers[gsi] | driver : irqs->drivers[gsi] & ~driver;
+    set_input(irqs, gsi, irqs->drivers[gsi] != 0);
+}
+
+void rh_pc_set_gsi(void *opaque, unsigned gsi, int level)
+{
+    drive(opaque, gsi, DRIVER_CHIPSET, level);
+}
+
+void rh_pc_set_hpet_gsi(void *opaque, unsigned gsi, int level)
+{
+    drive(opaque, gsi, DRIVER_HPET, level);
 }
 
 /* --- CPUs and devices --- */

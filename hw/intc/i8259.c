@@ -308,6 +308,16 @@ static void elcr_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
 
 /* --- life --- */
 
+/* The levels are what devices drive: a line that stays up through a reset would not be told again. */
+static void pic_reset(RhDevice *dev)
+{
+    for (unsigned i = 0; i < NR_CHIPS; i++) {
+        PicChip *chip = &RH_SELF(Pic, dev)->regs.chips[i];
+
+        *chip = (PicChip){ .levels = chip->levels };
+    }
+}
+
 static bool pic_realize(RhDevice *dev, GError **err)
 {
     Pic *pic = RH_SELF(Pic, dev);
@@ -360,8 +370,6 @@ static const RhField chip_fields[] = {
 static const RhField pic_fields[] = {
     RH_FIELD_STRUCTS(PicRegs, chips, chip_fields),
 };
-static const PicRegs pic_at_reset;
-
 RH_DEVICE(Pic,
     .name        = RH_TYPE_I8259,
     .parent      = RH_TYPE_ISA_DEVICE,
@@ -370,7 +378,9 @@ RH_DEVICE(Pic,
     .regions     = RH_TABLE(pic_regions),
     .pins        = RH_TABLE(pic_pins),
     .lines       = RH_TABLE(pic_lines),
-    .state       = RH_STATE(Pic, regs, pic_at_reset, .version = 1, .fields = RH_TABLE(pic_fields)),
+    .state       = { .offset = offsetof(Pic, regs), .size = sizeof(PicRegs), .version = 1, .is_kept = true,
+                     .fields = RH_TABLE(pic_fields) },
     .realize     = pic_realize,
+    .reset       = pic_reset,
     .check       = pic_check,
     .settle      = pic_settle);

@@ -261,6 +261,17 @@ static void ioapic_settle(RhDevice *dev)
     }
 }
 
+/* The levels are what devices drive: a line that stays up through a reset would not be told again. */
+static void ioapic_reset(RhDevice *dev)
+{
+    IoApicRegs *regs = &RH_SELF(IoApic, dev)->regs;
+
+    *regs = (IoApicRegs){ .levels = regs->levels };
+    for (unsigned pin = 0; pin < RH_IOAPIC_PINS; pin++) {
+        regs->table[pin] = ENTRY_MASKED;
+    }
+}
+
 static bool ioapic_realize(RhDevice *dev, GError **err)
 {
     IoApic *ioapic = RH_SELF(IoApic, dev);
@@ -268,6 +279,7 @@ static bool ioapic_realize(RhDevice *dev, GError **err)
     if (ioapic->version != 0x11 && ioapic->version != VERSION_EOI) {
         return rh_fail(err, "Property 'ioapic.version' is 0x%x, must be 0x11 or 0x20", ioapic->version);
     }
+    ioapic_reset(dev);          /* masked from the first moment on: lines may be up before the machine's reset */
     rh_region_add_over(rh_space_root(rh_device_vm(dev)->memory), RH_IOAPIC_BASE, &ioapic->mmio, 1);
     rh_device_claim(dev, ioapic_release, &ioapic->mmio);
     if (rh_device_vm(dev)->accel) {
@@ -293,10 +305,6 @@ static const RhField ioapic_fields[] = {
     RH_FIELD(IoApicRegs, irr,    .valid = 0xffffff),
     RH_FIELD(IoApicRegs, select),
 };
-#define M ENTRY_MASKED
-static const IoApicRegs ioapic_at_reset = {
-    .table = { M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M, M },
-};
 
 RH_DEVICE(IoApic,
     .name        = RH_TYPE_IOAPIC,
@@ -306,6 +314,8 @@ RH_DEVICE(IoApic,
     .props       = RH_TABLE(ioapic_props),
     .regions     = RH_TABLE(ioapic_regions),
     .pins        = RH_TABLE(ioapic_pins),
-    .state       = RH_STATE(IoApic, regs, ioapic_at_reset, .version = 1, .fields = RH_TABLE(ioapic_fields)),
+    .state       = { .offset = offsetof(IoApic, regs), .size = sizeof(IoApicRegs), .version = 1, .is_kept = true,
+                     .fields = RH_TABLE(ioapic_fields) },
     .realize     = ioapic_realize,
+    .reset       = ioapic_reset,
     .settle      = ioapic_settle);

@@ -3,8 +3,9 @@
  *
  * Invariants:
  * 1. While enabled, the main counter is guest time / 10 ns + offset; halted, it is offset itself.
- * 2. Each timer's deadline follows from counter, comparator and configuration; nothing is armed while the counter is
- *    halted or the timer's interrupt is off.
+ * 2. A timer's due_ns is when counter and comparator are equal next, by what was written last; 0 while the counter is
+ *    halted or the timer's interrupt is off. What is due has happened before a register changes: the same comparator,
+ *    looked at a moment too late, would be a whole turn away.
  * The PIT's output and the RTC's interrupt come in on pins 0 and 1; they go on to interrupts 0 and 8 unless legacy
  * replacement gives those to timers 0 and 1.
  *
@@ -45,6 +46,7 @@ typedef struct HpetTimer {
     uint64_t comparator;
     uint64_t period;
     uint64_t fsb;
+    int64_t due_ns;
 } HpetTimer;
 
 typedef struct HpetRegs {
@@ -183,18 +185,32 @@ static uint64_t ticks_to_match(const Hpet *hpet, const HpetTimer *timer)
     return ((timer->comparator - counter(hpet) - 1) & width_mask(timer)) + 1;
 }
 
-static void arm(Hpet *hpet, unsigned nr)
+static int64_t next_match(const Hpet *hpet, unsigned nr)
 {
     const HpetTimer *timer = &hpet->regs.timers[nr];
-    RhTimer *slot = &hpet->slots[nr].timer;
-    int64_t now = rh_clock_now(slot->clock);
     uint64_t ticks = ticks_to_match(hpet, timer) - 1;   /* so that 2^64 does not come out as 0 */
 
     if (!is_enabled(hpet) || !(timer->config & TN_ENABLE) || ticks >= (uint64_t)(INT64_MAX / 2 / NS_PER_TICK)) {
-        rh_timer_cancel(slot);
-        return;
+        return 0;
     }
-    rh_timer_arm(slot, (now / NS_PER_TICK + (int64_t)ticks + 1) * NS_PER_TICK);
+    return ((int64_t)clock_ticks(hpet) + (int64_t)ticks + 1) * NS_PER_TICK;
+}
+
+static void arm(Hpet *hpet, unsigned nr)
+{
+    int64_t due_ns = hpet->regs.timers[nr].due_ns;
+
+    if (due_ns) {
+        rh_timer_arm(&hpet->slots[nr].timer, due_ns);
+    } else {
+        rh_timer_cancel(&hpet->slots[nr].timer);
+    }
+}
+
+static void rearm(Hpet *hpet, unsigned nr)
+{
+    hpet->regs.timers[nr].due_ns = next_match(hpet, nr);
+    arm(hpet, nr);
 }
 
 /* §2.3.9.2.2: a periodic comparator moves on by its period; missed periods are skipped. */
@@ -214,8 +230,19 @@ static void timer_fired(void *opaque)
     if (timer->config & TN_PERIODIC) {
         advance(slot->hpet, timer);
     }
-    arm(slot->hpet, slot->nr);
+    rearm(slot->hpet, slot->nr);
     interrupt(slot->hpet, slot->nr);
+}
+
+static void catch_up(Hpet *hpet)
+{
+    int64_t now = rh_clock_now(rh_device_vm(&hpet->parent)->clock);
+
+    for (unsigned i = 0; i < hpet->nr_timers; i++) {
+        if (hpet->regs.timers[i].due_ns && hpet->regs.timers[i].due_ns <= now) {
+            timer_fired(&hpet->slots[i]);
+        }
+    }
 }
 
 static void hpet_settle(RhDevice *dev)
@@ -346,14 +373,19 @@ static void hpet_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
 {
     Hpet *hpet = RH_SELF(Hpet, dev);
     uint64_t quad = at & ~UINT64_C(7);
-    uint64_t old = quad == REG_STATUS ? 0 : read_quad(hpet, quad);
     unsigned shift = at & 4 ? 32 : 0;
+    uint64_t old;
 
+    catch_up(hpet);
+    old = quad == REG_STATUS ? 0 : read_quad(hpet, quad);
     if (size == 4) {    /* §2.4.7: 32-bit software writes halves */
         value = (old & ~(UINT64_C(0xffffffff) << shift)) | (value & UINT32_MAX) << shift;
     }
     write_quad(hpet, quad, value);
-    hpet_settle(dev);
+    for (unsigned i = 0; i < hpet->nr_timers; i++) {
+        rearm(hpet, i);
+    }
+    update_lines(hpet);
 }
 
 /* --- life --- */
@@ -405,6 +437,7 @@ static const RhField timer_fields[] = {
     RH_FIELD(HpetTimer, comparator),
     RH_FIELD(HpetTimer, period),
     RH_FIELD(HpetTimer, fsb),
+    RH_FIELD(HpetTimer, due_ns, .max = INT64_MAX),
 };
 static const RhField hpet_fields[] = {
     RH_FIELD(HpetRegs, config, .valid = CONFIG_ENABLE | CONFIG_LEGACY),

@@ -5,6 +5,8 @@
  * 1. The counting element is not stepped: what it holds follows from the tick of its last load (start) and now.
  * 2. start < 0: nothing to count (mode written, no count yet, or modes 1 and 5 before their trigger).
  * 3. frozen >= 0: GATE is low in a mode where that stops counting; that many ticks had passed by then.
+ * 4. out and next_ns are OUT of channel 0 as the interrupt controller knows it, and when it changes next by what was
+ *    written last. What is due has happened before a register changes, or happens after a load: no edge is lost.
  * Only channel 0 has a timer, armed for its next change of OUT; a channel that rests arms none.
  *
  * Spec: 8254 data sheet (Intel 231164), cited by section.  Lock: machine lock (the default).
@@ -45,6 +47,8 @@ typedef struct PitChannel {
 
 typedef struct PitRegs {
     PitChannel channels[NR_CHANNELS];
+    uint8_t out;
+    int64_t next_ns;            /* INT64_MAX: never */
 } PitRegs;
 
 typedef struct Pit {
@@ -148,12 +152,20 @@ static int64_t next_change(const Pit *pit, const PitChannel *channel)
 static void pit_settle(RhDevice *dev)
 {
     Pit *pit = RH_SELF(Pit, dev);
+
+    rh_line_set(&pit->out, pit->regs.out);
+    rh_timer_arm(&pit->timer, pit->regs.next_ns);
+}
+
+static void update(Pit *pit)
+{
     const PitChannel *channel = &pit->regs.channels[0];
     int64_t next = next_change(pit, channel);
 
     /* in mode 2 the line rests high, whatever the tick: see timer_fired */
-    rh_line_set(&pit->out, channel->mode == 2 || out_level(pit, channel));
-    rh_timer_arm(&pit->timer, next == INT64_MAX ? INT64_MAX : ticks_to_ns(next));
+    pit->regs.out = channel->mode == 2 || out_level(pit, channel);
+    pit->regs.next_ns = next == INT64_MAX ? INT64_MAX : ticks_to_ns(next);
+    pit_settle(RH_SELF(RhDevice, pit));
 }
 
 static void timer_fired(void *opaque)
@@ -163,7 +175,14 @@ static void timer_fired(void *opaque)
     if (pit->regs.channels[0].mode == 2) {
         rh_line_set(&pit->out, 0);      /* one tick low; its end is the edge */
     }
-    pit_settle(RH_SELF(RhDevice, pit));
+    update(pit);
+}
+
+static void catch_up(Pit *pit)
+{
+    if (pit->regs.next_ns <= rh_clock_now(pit->timer.clock)) {
+        timer_fired(pit);
+    }
 }
 
 /* --- programming, "Programming the 8254" --- */
@@ -287,12 +306,13 @@ static void pit_write(RhDevice *dev, uint64_t at, uint64_t value, unsigned size)
 {
     Pit *pit = RH_SELF(Pit, dev);
 
+    catch_up(pit);
     if (at == REG_CONTROL) {
         write_control(pit, value);
     } else {
         write_count(pit, &pit->regs.channels[at], value);
     }
-    pit_settle(dev);
+    update(pit);
 }
 
 /* --- GATE and OUT, "Gate Pin Operations" --- */
@@ -314,13 +334,14 @@ void rh_pit_set_gate(RhDevice *dev, unsigned nr, bool is_high)
     Pit *pit = RH_SELF(Pit, dev);
     PitChannel *channel = &pit->regs.channels[nr];
 
+    catch_up(pit);
     if (is_high && !channel->gate) {
         gate_rises(pit, channel);
     } else if (!is_high && channel->gate && channel->mode != 1 && channel->mode != 5) {
         channel->frozen = elapsed(pit, channel);
     }
     channel->gate = is_high;
-    pit_settle(dev);
+    update(pit);
 }
 
 bool rh_pit_out(RhDevice *dev, unsigned nr)
@@ -389,11 +410,14 @@ static const RhField channel_fields[] = {
 };
 static const RhField pit_fields[] = {
     RH_FIELD_STRUCTS(PitRegs, channels, channel_fields),
+    RH_FIELD(PitRegs, out, .max = 1),
+    RH_FIELD(PitRegs, next_ns, .max = INT64_MAX),
 };
 #define CHANNEL_AT_RESET(is_gated)                                                                 \
     { .count = 0x10000, .mode = 3, .access = CW_BOTH, .gate = (is_gated), .start = -1, .frozen = -1 }
 static const PitRegs pit_at_reset = {   /* no count: nothing runs until it is programmed; port 0x61 gates channel 2 */
     .channels = { CHANNEL_AT_RESET(1), CHANNEL_AT_RESET(1), CHANNEL_AT_RESET(0) },
+    .out = 1, .next_ns = INT64_MAX,
 };
 
 RH_DEVICE(Pit,

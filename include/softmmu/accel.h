@@ -56,6 +56,11 @@ struct RhAccelType {
      */
     void (*set_ioapic_pin)(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
 
+    /*
+     * A device is about to write to guest memory, or just did: translated code of it is stale. Any thread, no lock needed. Optional.
+     */
+    void (*ram_written)(RhAccel *accel, uint64_t gpa, uint64_t len);
+
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */
     /* The machine's clock stops or goes on (kvmclock, TSC); optional */

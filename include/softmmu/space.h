@@ -87,6 +87,7 @@ RhMemResult rh_space_write(RhSpace *space, RhGpa addr, const void *buf, uint64_t
 /* DMA by a device: as read/write, but never into registers of a device that is in a callback. */
 RhMemResult rh_dma_read(RhSpace *space, RhGpa addr, void *buf, uint64_t len);
 RhMemResult rh_dma_write(RhSpace *space, RhGpa addr, const void *buf, uint64_t len);
+/* Into RAM alone, up to the first address that is none: a guest names lengths that would keep us busy with registers. */
 RhMemResult rh_dma_fill(RhSpace *space, RhGpa addr, uint8_t byte, uint64_t len);
 
 /**

@@ -3,11 +3,12 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import termios
 
-from program import BINARY, QUIET, Program, Qmp, Skip, case, main, run, wait_until
+from program import BINARY, QUIET, SECONDS, Program, Qmp, Skip, case, main, run, wait_until
 
 Q35 = ["-M", "q35", *QUIET]
 NONE = ["-M", "none", *QUIET]
@@ -83,6 +84,9 @@ BAD = [
     ("-M none -object rng-random,id=a,filename={dir}/nosuch", "'{dir}/nosuch'", "No such file or directory"),
     ("-M none -blockdev driver=file,filename={dir}/nosuch,node-name=a", "'{dir}/nosuch'", "No such file or directory"),
     ("-M none -blockdev driver=file,filename={dir}/text", "'node-name' must be specified for the root node"),
+    ("-M none -blockdev null-co,node-name=a -blockdev null-co,node-name=a", "Duplicate nodes with node-name='a'"),
+    ("-M none -object memory-backend-ram,id=a,size=1M -object memory-backend-ram,id=a,size=1M", "duplicate", "'a'"),
+    ("-M q35 -drive if=none,id=a,file=null-co:// -drive if=none,id=a,file=null-co://", "'a'"),
     ("-M none -blockdev driver=nosuch,node-name=a", "'driver' does not accept value 'nosuch'"),
     ("-M none -blockdev driver=file,node-name=a", "Parameter 'filename' is missing"),
     ("-M q35 -drive if=nosuch", "'nosuch'"),
@@ -157,14 +161,53 @@ def faults_are_named(folder):
 
 @case
 def too_large_initrd(folder):
-    """One that leaves no room in the guest's memory is refused before the guest runs."""
+    """One that leaves no room in the guest's memory is refused before the guest runs, whatever would run it."""
     kernel = os.environ.get("RHEA_MICRO_KERNEL")
-    if not kernel or not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        raise Skip("no test kernel, or no usable /dev/kvm")
+    if not kernel:
+        raise Skip("no test kernel")
     with open(folder / "initrd", "wb") as file:
         file.truncate(64 << 20)
-    done = run(*Q35, "-m", "32", "-kernel", kernel, "-initrd", str(folder / "initrd"))
-    assert done.returncode == 1 and "initrd" in done.stderr, done
+    accels = ["qtest"] + ["kvm"] * os.access("/dev/kvm", os.R_OK | os.W_OK)
+    for accel, board in [(accel, board) for accel in accels for board in ("q35", "microvm")]:
+        done = run("-M", board, *QUIET, "-accel", accel, "-m", "32", "-kernel", kernel, "-initrd", str(folder / "initrd"))
+        assert done.returncode == 1 and str(folder / "initrd") in done.stderr and "67108864" in done.stderr, done
+
+
+@case
+def locked_image(folder):
+    """An image that another process writes to is not opened for writing; the fault names image and reason."""
+    image = folder / "disk"
+    image.write_bytes(bytes(1 << 20))
+    machine = [*Q35, "-m", "32", "-accel", "qtest", "-qmp", f"unix:{folder}/qmp,server=on,wait=off"]
+    disk = f"file={image},format=raw,if=virtio"
+    with Program(*machine, "-drive", disk) as program:
+        with Qmp(folder / "qmp") as qmp:
+            assert qmp.ask("query-status")["status"], "it runs, with the lock"
+        for options, lock in ((disk, '"write" lock'), (disk + ",readonly=on", 'shared "write" lock')):
+            done = run(*Q35, "-m", "32", "-accel", "qtest", "-drive", options)
+            assert done.returncode == 1 and f"Failed to get {lock}" in done.stderr and str(image) in done.stderr, done
+            assert "Is another process using the image" in done.stderr, done
+        program.terminate()
+    with Program(*machine, "-drive", disk) as program, Qmp(folder / "qmp") as qmp:     # the lock went with its owner
+        qmp.ask("quit")
+        assert program.end()[0] == 0
+
+
+@case
+def no_permission_for_kvm(folder):
+    """Somebody whom /dev/kvm is closed to is told so, and not that there is none."""
+    who = {}
+    if not os.path.exists("/dev/kvm"):
+        raise Skip("no /dev/kvm")
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        if os.geteuid() or os.stat("/dev/kvm").st_mode & 0o006:
+            raise Skip("/dev/kvm is open to whom this test could be")
+        who = {"user": 65534, "group": 65534, "extra_groups": []}
+    folder.chmod(0o755)
+    program = shutil.copy(shutil.which(BINARY), folder)       # where anybody may run it
+    done = subprocess.run([program, *Q35, "-accel", "kvm"], cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=SECONDS, check=False, **who)
+    assert done.returncode == 1 and "no permission to open /dev/kvm" in done.stderr, done
 
 
 # Arguments -> words that standard output must have.

@@ -4,20 +4,15 @@
  * cannot be made with defaults and a null back-end is named with the reason. User-creatable objects: made and deleted.
  * Help: each type says what it is, and has a category that -device help shows.
  */
+#include "board-rig.h"
 #include "block/options.h"
 #include "chardev/open.h"
-#include "hw/core/machine.h"
 #include "util/json.h"
 
-enum { FIRMWARE_SIZE = 0x10000, RAM_SIZE = 64 << 20, LATER_NS = 10000000 };
+enum { LATER_NS = 10000000 };
 
 /* Tried in this order: every bus is on one of them. */
 static const char *const boards[] = { "q35", "microvm", "pc" };
-
-typedef struct Board {
-    RhVm *vm;
-    char *firmware;
-} Board;
 
 /* --- boards --- */
 
@@ -33,46 +28,16 @@ static void add_backends(RhVm *vm)
     g_assert_no_error(err);
 }
 
-static bool board_begin(Board *board, const char *name)
+static bool begin(Board *board, const char *name)
 {
-    g_autoptr(GError) err = NULL;
-    g_autofree char *image = g_malloc0(FIRMWARE_SIZE);
-    const RhMachineType *type = rh_machine_find_type(name, NULL);
-    RhMachine *machine;
-    int fd;
-
-    if (!type) {
+    if (!rh_machine_find_type(name, NULL)) {
         return false;
     }
-    fd = g_file_open_tmp("rhea-bios-XXXXXX", &board->firmware, NULL);
-    g_assert_cmpint(fd, >=, 0);
-    close(fd);
-    g_assert_true(g_file_set_contents(board->firmware, image, FIRMWARE_SIZE, NULL));
-    board->vm = rh_vm_new(&err);
-    g_assert_no_error(err);
-    rh_clock_set_manual(board->vm->clock);
-    rh_lock(&board->vm->lock);
+    board_new(board, name, NULL);
     add_backends(board->vm);
-    machine = rh_machine_new(board->vm, type, &err);
-    g_assert_no_error(err);
-    g_assert_true(rh_object_set_str(&machine->obj, "firmware", board->firmware, &err));
-    machine->ram_size = RAM_SIZE;
-    machine->no_defaults = true;
-    rh_machine_build(machine, &err);
-    g_assert_no_error(err);
+    board->machine->no_defaults = true;
+    board_build(board);
     return true;
-}
-
-static void board_end(Board *board)
-{
-    rh_machine_end(board->vm);
-    urcu_memb_barrier();            /* removed devices are freed on the loop, after a grace period */
-    while (rh_loop_turn(board->vm->loop, false)) {
-    }
-    rh_unlock(&board->vm->lock);
-    rh_vm_free(board->vm);
-    unlink(board->firmware);
-    g_free(board->firmware);
 }
 
 /* --- one device --- */
@@ -177,7 +142,7 @@ static bool visit_on(const RhType *type, const char *name, char **ret_reason)
     GError *err = NULL;
     RhDevice *dev;
 
-    if (!board_begin(&board, name)) {
+    if (!begin(&board, name)) {
         return false;
     }
     dev = make(&board, type, &err);
@@ -193,7 +158,7 @@ static bool visit_on(const RhType *type, const char *name, char **ret_reason)
     rh_device_remove(dev);
     board_end(&board);
 
-    g_assert_true(board_begin(&board, name));
+    g_assert_true(begin(&board, name));
     dev = make(&board, type, &err);
     g_assert_no_error(err);
     load_truncated(dev, saved);
@@ -406,6 +371,7 @@ static bool check_tested(const RhType *type, void *opaque)
 {
     if (is_concrete_device(type) && !rh_type_is(type, "cpu") && !mentions(opaque, type->name)) {
         g_test_message("no test of its own: '%s'", type->name);
+        g_test_fail();
     }
     return true;
 }

@@ -76,6 +76,35 @@ static void test_serial_limits(void)
     harness_end(&h);
 }
 
+/* A number is given once, also when somebody asked for it by name, and again when its owner is gone. */
+static void test_serial_numbers(void)
+{
+    static const char *const second[] = { "index", "1", NULL };
+    static const uint16_t lsr[] = { 0x3fd, 0x2fd, 0x3ed, 0x2ed };
+    g_autoptr(GError) err = NULL;
+    RhDevice *named;
+    Harness h;
+
+    harness_begin(&h);
+    named = harness_add(&h, "named", "isa-serial", second);
+    g_assert_cmphex(harness_in(&h, lsr[0], 1), ==, 0xff);
+    for (unsigned i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("any%u", i);
+
+        harness_add(&h, name, "isa-serial", no_props);      /* 0, then 2 and 3 */
+        for (unsigned n = 0; n < RH_COUNT(lsr); n++) {
+            g_assert_cmphex(harness_in(&h, lsr[n], 1), ==, n == 1 || n <= i + (i > 0) ? 0x60 : 0xff);
+        }
+    }
+    g_assert_null(rh_device_create(h.vm, h.vm->machine, "fifth", "isa-serial", &h.isa->parent, NULL, &err));
+    g_assert_nonnull(strstr(err->message, "there are 4 ISA serial ports"));
+    rh_device_remove(named);
+    g_assert_cmphex(harness_in(&h, lsr[1], 1), ==, 0xff);
+    harness_add(&h, "again", "isa-serial", no_props);
+    g_assert_cmphex(harness_in(&h, lsr[1], 1), ==, 0x60);
+    harness_end(&h);
+}
+
 /* --- RTC --- */
 
 static uint8_t cmos(Harness *h, uint8_t at)
@@ -254,6 +283,10 @@ static void test_pic(void)
     harness_out(&h, 0x21, 1, 0xff);
     rh_pin_set(pic, NULL, 5, 1);
     g_assert_cmphex(rh_pic_acknowledge(pic), ==, 0x27);     /* masked */
+    rh_device_reset(pic);                                   /* pin 5 stays up: nobody tells of it again */
+    harness_out(&h, 0x4d0, 1, 0x20);
+    init_pic(&h);
+    g_assert_cmphex(rh_pic_acknowledge(pic), ==, 0x25);
     harness_end(&h);
 }
 
@@ -317,6 +350,12 @@ static void test_ioapic(void)
     rh_pin_set(ioapic, NULL, 0, 1);
     g_assert_cmpuint(message.nr, ==, 4);
     g_assert_cmphex(message.data, ==, 0x30);
+    rh_pin_set(ioapic, NULL, 11, 1);
+    rh_device_reset(ioapic);                            /* pin 11 stays up: nobody tells of it again */
+    g_assert_cmphex(ioapic_get(&h, 0x10 + 2 * 11), ==, 0x10000);
+    ioapic_set(&h, 0x10 + 2 * 11, 0x8056);
+    g_assert_cmpuint(message.nr, ==, 5);
+    g_assert_cmphex(message.data, ==, 0xc056);
     harness_end(&h);
 }
 
@@ -366,6 +405,60 @@ static void test_hpet(void)
     hpet_set(&h, 0x10, 0);
     harness_step(&h, 100000);
     g_assert_cmpuint(hpet_get(&h, 0xf0, 8), ==, 11000); /* halted */
+    harness_end(&h);
+}
+
+/* A write that comes between a timer's moment and its callback: nothing may be lost, and a period goes on. */
+static void test_hpet_late(void)
+{
+    static const char *const props[] = { "hpet-intcap", "0xff0104", NULL };
+    RhDevice *hpet;
+    Harness h;
+
+    harness_begin(&h);
+    hpet = harness_add(&h, "hpet", "hpet", props);
+    hpet_set(&h, 0x100, 0x004c | 0x2);                  /* level, periodic, value set */
+    hpet_set(&h, 0x108, 10000);
+    hpet_set(&h, 0x10, 1);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 100010);
+    hpet_set(&h, 0x20, 2);                              /* another timer's status */
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    g_assert_cmpuint(hpet_get(&h, 0x108, 8), ==, 20000);
+    hpet_set(&h, 0x20, 1);
+    harness_step(&h, 100000);
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    hpet_set(&h, 0x20, 1);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 100000);
+    harness_round_trip(&h, hpet);                       /* saved while one is due: it comes after the load */
+    harness_step(&h, 1);
+    g_assert_cmpuint(hpet_get(&h, 0x20, 8), ==, 1);
+    harness_end(&h);
+}
+
+static void test_pit_late(void)
+{
+    RhDevice *pit;
+    Harness h;
+
+    harness_begin(&h);
+    pit = harness_add(&h, "pit", RH_TYPE_PIT, no_props);
+    g_assert_true(rh_isa_claim_irq(pit, 0, rh_device_find_line(pit, NULL, 0), NULL));
+    harness_out(&h, 0x43, 1, 0x30);                     /* mode 0: high after 1000 ticks */
+    harness_out(&h, 0x40, 1, 1000 & 255);
+    harness_out(&h, 0x40, 1, 1000 >> 8);
+    g_assert_cmpint(h.irq[0], ==, 0);
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 1000000);
+    harness_round_trip(&h, pit);
+    g_assert_cmpint(h.irq[0], ==, 0);                   /* the edge is for the loaded machine's controller to see */
+    harness_step(&h, 1);
+    g_assert_cmpint(h.irq[0], ==, 1);
+    harness_out(&h, 0x43, 1, 0x34);                     /* mode 2: a pulse each 1000 ticks */
+    harness_out(&h, 0x40, 1, 1000 & 255);
+    harness_out(&h, 0x40, 1, 1000 >> 8);
+    h.rises[0] = 0;
+    rh_clock_set(h.vm->clock, rh_clock_now(h.vm->clock) + 900000);
+    harness_out(&h, 0x43, 1, 0x80);                     /* a latch of another channel */
+    g_assert_cmpuint(h.rises[0], ==, 1);
     harness_end(&h);
 }
 
@@ -461,7 +554,45 @@ static void test_fw_cfg(void)
     harness_out(&h, 0x518, 4, GUINT32_TO_BE(0x1000));
     rh_space_read(h.vm->memory, 0x1000, access, 4);
     g_assert_cmphex(access[0], ==, GUINT32_TO_BE(1));
+    access[0] = GUINT32_TO_BE(0x200000 | 8 | 2);            /* 4 GiB of a file of five bytes: RAM ends before */
+    access[1] = GUINT32_TO_BE(UINT32_MAX);
+    rh_space_write(h.vm->memory, 0x1000, access, sizeof(access));
+    harness_out(&h, 0x518, 4, GUINT32_TO_BE(0x1000));
+    rh_space_read(h.vm->memory, 0x2000, access, 8);
+    g_assert_cmpmem(access, 8, "hello\0\0\0", 8);
     harness_round_trip(&h, (RhDevice *)fw);
+    harness_end(&h);
+}
+
+/* fw_cfg_mem: the same items behind registers in memory; the selector is big-endian, data come in any width. */
+static void test_fw_cfg_mem(void)
+{
+    enum { AT = 0x10000000, SELECTOR = AT + 8, DMA = AT + 16 };
+    static const char *const narrow[] = { "data_width", "3", NULL };
+    uint32_t access[4] = { GUINT32_TO_BE(8 | 2), GUINT32_TO_BE(4), 0, GUINT32_TO_BE(0x2000) };
+    g_autoptr(GError) err = NULL;
+    uint64_t value;
+    RhDevice *dev;
+    Harness h;
+
+    harness_begin(&h);
+    g_assert_null(rh_device_create(h.vm, h.vm->machine, "bad", RH_TYPE_FW_CFG_MEM, NULL, narrow, &err));
+    g_assert_nonnull(strstr(err->message, "data_width"));
+    dev = harness_add(&h, "fw_cfg", RH_TYPE_FW_CFG_MEM, no_props);
+    rh_region_add(rh_space_root(h.vm->memory), AT, rh_fw_cfg_mem_region((RhFwCfg *)dev));
+    rh_space_load(h.vm->memory, NULL, AT, 4, &value);           /* the signature, selected at reset */
+    g_assert_cmphex(value, ==, 0x554d4551);
+    rh_space_load(h.vm->memory, NULL, AT, 8, &value);           /* past its end */
+    g_assert_cmphex(value, ==, 0);
+    rh_space_store(h.vm->memory, NULL, SELECTOR, 2, 0x0100);
+    rh_space_load(h.vm->memory, NULL, AT, 1, &value);
+    g_assert_cmphex(value, ==, 3);
+    rh_space_write(h.vm->memory, 0x1000, access, sizeof(access));
+    rh_space_store(h.vm->memory, NULL, DMA, 8, GUINT64_TO_BE(UINT64_C(0x1000)));
+    rh_space_load(h.vm->memory, NULL, 0x2000, 4, &value);
+    g_assert_cmphex(value, ==, 0x554d4551);
+    harness_round_trip(&h, dev);
+    rh_region_remove(rh_fw_cfg_mem_region((RhFwCfg *)dev));
     harness_end(&h);
 }
 
@@ -471,13 +602,17 @@ int main(int argc, char **argv)
     rh_thread_init_main();
     g_test_add_func("/hw/serial", test_serial);
     g_test_add_func("/hw/serial/limits", test_serial_limits);
+    g_test_add_func("/hw/serial/numbers", test_serial_numbers);
     g_test_add_func("/hw/rtc/time", test_rtc_time);
     g_test_add_func("/hw/rtc/interrupts", test_rtc_interrupts);
     g_test_add_func("/hw/pit", test_pit);
     g_test_add_func("/hw/pic", test_pic);
     g_test_add_func("/hw/ioapic", test_ioapic);
     g_test_add_func("/hw/hpet", test_hpet);
+    g_test_add_func("/hw/hpet/late", test_hpet_late);
+    g_test_add_func("/hw/pit/late", test_pit_late);
     g_test_add_func("/hw/i8042", test_i8042);
     g_test_add_func("/hw/fw_cfg", test_fw_cfg);
+    g_test_add_func("/hw/fw_cfg_mem", test_fw_cfg_mem);
     return g_test_run();
 }

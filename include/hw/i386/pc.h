@@ -25,9 +25,10 @@ typedef struct RhPcFirmware {
     RhRam *ram;
 } RhPcFirmware;
 
-/** RhPcIrqs - interrupt inputs 0..23: to the accelerator's chips, or to our own */
+/** RhPcIrqs - interrupt inputs 0..23: to the accelerator's chips, or to our own. An input is the OR of its drivers. */
 typedef struct RhPcIrqs {
     RhVm *vm;
+    uint8_t drivers[RH_PC_NR_GSIS];     /* bit 0: the chipset holds the input up, bit 1: the HPET */
     RhDevice *pic;          /* master 8259; NULL: none, or the accelerator's */
     RhDevice *ioapic;       /* NULL: the accelerator's */
     RhDevice *apics;        /* bus of the local APICs; NULL: the accelerator's */
@@ -64,8 +65,9 @@ bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
 bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory, GError **err);
 /** rh_pc_set_up_irqchip - ask the accelerator for its interrupt chips */
 bool rh_pc_set_up_irqchip(RhPcMachine *pc, bool has_pit, GError **err);
-/** rh_pc_set_gsi - an RhPinFn whose opaque is the board's RhPcIrqs */
+/** rh_pc_set_gsi, rh_pc_set_hpet_gsi - RhPinFns whose opaque is the board's RhPcIrqs: for the chipset, for the HPET */
 void rh_pc_set_gsi(void *irqs, unsigned gsi, int level);
+void rh_pc_set_hpet_gsi(void *irqs, unsigned gsi, int level);
 /** rh_pc_make_cpus - the -smp CPUs, threads and all */
 bool rh_pc_make_cpus(RhMachine *machine, GError **err);
 /**

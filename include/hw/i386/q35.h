@@ -38,6 +38,7 @@ typedef struct RhMch {
     RhQ35Host *host;            /* wiring */
     RhRegion pam_pci[RH_Q35_NR_PAM];
     RhRegion pam_rom[RH_Q35_NR_PAM];
+    RhRegion legacy_hole;       /* 640 KiB to 1 MiB of the bus, where no device answers: not RAM shining through */
     RhRegion smram_pci;
     RhRegion tseg;
 } RhMch;

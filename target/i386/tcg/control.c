@@ -179,7 +179,15 @@ static bool debug_register(RhTcgCpu *cpu, unsigned *nr)
         }
         *nr += 2;
     }
-    return *nr <= 7 || rh_tcg_ud(cpu);
+    if (*nr > 7) {
+        return rh_tcg_ud(cpu);
+    }
+    if (cpu->dr7 & RH_DR7_GD) {         /* general detect: a fault before the access, §17.2.4 */
+        rh_tcg_raise_plain(cpu, RH_EXC_DB);
+        cpu->fault.dr6 = RH_DR6_BD;
+        return false;
+    }
+    return true;
 }
 
 bool rh_tcg_write_dr(RhTcgCpu *cpu, unsigned nr, uint64_t value)

@@ -147,6 +147,7 @@ void rh_tcg_learn_features(RhTcgCpu *cpu)
     memset(cpu->features, cpu->nr_cpuid ? 0 : 0xff, sizeof(cpu->features));
     cpu->features[0] |= 1u << RH_FEAT_BASE;
     cpu->physical_mask = (UINT64_C(1) << (bits >= 32 && bits <= 52 ? bits : cpu->nr_cpuid ? 36 : 40)) - 1;
+    cpu->has_1g_pages = !cpu->nr_cpuid || (leaf_reg(cpu, 0x80000001, 0, RH_X86_EDX) >> 26 & 1);
     if (!cpu->nr_cpuid) {       /* a CPU without a model, of a test */
         cpu->cr4_allowed = UINT64_C(0x370ffc);
         cpu->efer_allowed = RH_EFER_SCE | RH_EFER_NXE | RH_EFER_LME | RH_EFER_LMA;

@@ -158,6 +158,9 @@ static void events_from_state(RhTcgCpu *cpu, const RhX86Events *events)
     _(efer) _(apic_base) _(star) _(lstar) _(cstar) _(sfmask) _(kernel_gs_base) _(sysenter_cs)      \
     _(sysenter_esp) _(sysenter_eip) _(pat) _(misc_enable) _(tsc_adjust) _(tsc_aux) _(tsc_deadline) _(nr_msrs)
 
+#define MSR_SMBASE 0x9eu
+#define SMBASE_DEFAULT 0x30000u     /* SDM vol. 3 §31.11 */
+
 void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state)
 {
 #define IN(field) cpu->field = state->field;
@@ -167,6 +170,10 @@ void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state)
     memcpy(cpu->seg, state->seg, sizeof(cpu->seg));
     memcpy(cpu->dr, state->dr, sizeof(cpu->dr));
     memcpy(cpu->msrs, state->msrs, sizeof(cpu->msrs));
+    cpu->smbase = SMBASE_DEFAULT;
+    for (uint32_t i = 0; i < state->nr_msrs; i++) {
+        cpu->smbase = state->msrs[i].index == MSR_SMBASE ? (uint32_t)state->msrs[i].value : cpu->smbase;
+    }
     cpu->rflags |= 2;
     cpu->tsc_offset = (int64_t)(state->tsc - rh_tcg_host_tsc());
     cpu->mp_state = state->mp_state;
@@ -195,6 +202,7 @@ void rh_tcg_to_state(RhTcgCpu *cpu, RhX86State *state)
     memcpy(state->dr, cpu->dr, sizeof(cpu->dr));
     memcpy(state->msrs, cpu->msrs, sizeof(cpu->msrs));
     memcpy(state->pdptr, cpu->pdptr, sizeof(cpu->pdptr));
+    rh_x86_set_msr(state, MSR_SMBASE, cpu->smbase);
     state->has_pdptrs = true;
     state->tsc = rh_tcg_tsc(cpu);
     state->mp_state = cpu->is_halted ? RH_MP_HALTED : cpu->mp_state;

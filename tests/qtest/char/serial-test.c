@@ -192,6 +192,28 @@ static void test_second(void)
     qtest_quit(q);
 }
 
+/* -serial takes COM1 by name, whatever order the devices are made in: the other one is COM2. */
+static void test_numbers(void)
+{
+    static const char *const lines[] = {
+        "-M q35 -m 16 -nodefaults -serial null -device isa-serial",
+        "-M q35 -m 16 -nodefaults -device isa-serial -serial null",
+        "-M q35 -m 16 -nodefaults -device isa-serial,index=0 -device isa-serial",
+        "-M q35 -m 16 -nodefaults -device isa-serial,index=1 -device isa-serial",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        Qtest *q = qtest_start(lines[i]);
+
+        g_assert_cmphex(qtest_inb(q, LSR), ==, 0x60);
+        g_assert_cmphex(qtest_inb(q, LSR - 0x100), ==, 0x60);
+        qtest_outb(q, SCR, 0x5a);
+        g_assert_cmphex(qtest_inb(q, SCR - 0x100), ==, 0);
+        g_assert_cmphex(qtest_inb(q, 0x3ed), ==, 0xff);
+        qtest_quit(q);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -202,5 +224,6 @@ int main(int argc, char **argv)
     g_test_add_func("/serial/fifo", test_fifo);
     g_test_add_func("/serial/properties", test_properties);
     g_test_add_func("/serial/second", test_second);
+    g_test_add_func("/serial/numbers", test_numbers);
     return g_test_run();
 }

@@ -1,65 +1,23 @@
 /*
- * fw_cfg over ports and DMA: signature, files, ends of items, and requests that a hostile guest would make.
+ * fw_cfg_io, over ports and DMA: signature, files, ends of items, and requests that a hostile guest would make.
  */
 #include <glib.h>
 #include <string.h>
-#include "libqtest.h"
+#include "libqtest-fw-cfg.h"
 
-enum { SELECT = 0x510, DATA = 0x511, DMA_HIGH = 0x514, DMA_LOW = 0x518 };
-enum { KEY_SIGNATURE = 0, KEY_ID = 1, KEY_FILES = 0x19, KEY_FIRST_FILE = 0x20 };
-enum { DMA_ERROR = 1, DMA_READ = 2, DMA_SKIP = 4, DMA_SELECT = 8, DMA_WRITE = 16 };
+enum { SELECT = QFW_SELECT, DATA = QFW_DATA, DMA_HIGH = QFW_DMA, DMA_LOW = QFW_DMA + 4 };
+enum { KEY_SIGNATURE = 0, KEY_ID = 1 };
+enum { DMA_ERROR = QFW_ERROR, DMA_READ = QFW_READ, DMA_SKIP = QFW_SKIP, DMA_SELECT = QFW_SELECT_KEY, DMA_WRITE = QFW_WRITE };
 enum { ACCESS = 0x10000, BUFFER = 0x20000 };
-
-typedef struct Access {
-    uint32_t control;
-    uint32_t length;
-    uint64_t address;
-} Access;
 
 static Qtest *start(void)
 {
     return qtest_start("-M q35 -m 16 -nodefaults -fw_cfg name=opt/org.rhea/text,string=hello");
 }
 
-static void read_bytes(Qtest *q, void *buf, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        ((uint8_t *)buf)[i] = qtest_inb(q, DATA);
-    }
-}
-
-/* What the device leaves in the control word. */
 static uint32_t dma(Qtest *q, uint32_t control, uint32_t length, uint64_t address)
 {
-    Access access = { GUINT32_TO_BE(control), GUINT32_TO_BE(length), GUINT64_TO_BE(address) };
-
-    qtest_memwrite(q, ACCESS, &access, sizeof(access));
-    qtest_outl(q, DMA_HIGH, 0);
-    qtest_outl(q, DMA_LOW, GUINT32_SWAP_LE_BE(ACCESS));
-    qtest_memread(q, ACCESS, &access, sizeof(access));
-    return GUINT32_FROM_BE(access.control);
-}
-
-/* The key of a file, or 0. */
-static uint16_t find_file(Qtest *q, const char *name, uint32_t *ret_len)
-{
-    struct { uint32_t size; uint16_t key; uint16_t reserved; char name[56]; } file;
-    uint32_t count;
-
-    qtest_outw(q, SELECT, KEY_FILES);
-    read_bytes(q, &count, 4);
-    count = GUINT32_FROM_BE(count);
-    g_assert_cmpuint(count, >, 0);
-    g_assert_cmpuint(count, <, 100);
-    for (uint32_t i = 0; i < count; i++) {
-        read_bytes(q, &file, sizeof(file));
-        g_assert_cmpuint(GUINT16_FROM_BE(file.key), >=, KEY_FIRST_FILE);
-        if (strncmp(file.name, name, sizeof(file.name)) == 0) {
-            *ret_len = GUINT32_FROM_BE(file.size);
-            return GUINT16_FROM_BE(file.key);
-        }
-    }
-    return 0;
+    return qfw_dma(q, ACCESS, control, length, address);
 }
 
 static void test_ports(void)
@@ -69,16 +27,16 @@ static void test_ports(void)
     uint32_t len = 0;
     uint16_t key;
 
-    read_bytes(q, text, 4);                 /* selected at reset */
+    qfw_bytes(q, text, 4);                 /* selected at reset */
     g_assert_cmpstr(text, ==, "QEMU");
     g_assert_cmphex(qtest_inb(q, DATA), ==, 0);     /* past the end */
     qtest_outw(q, SELECT, KEY_ID);
     g_assert_cmphex(qtest_inb(q, DATA), ==, 0x03);
-    key = find_file(q, "opt/org.rhea/text", &len);
+    key = qfw_find(q, "opt/org.rhea/text", &len);
     g_assert_cmphex(key, !=, 0);
     g_assert_cmpuint(len, ==, 5);
     qtest_outw(q, SELECT, key);
-    read_bytes(q, text, 6);
+    qfw_bytes(q, text, 6);
     g_assert_cmpstr(text, ==, "hello");
     qtest_outw(q, SELECT, key);
     qtest_outb(q, DATA, 'j');               /* writing was given up long ago */
@@ -95,7 +53,7 @@ static void test_dma(void)
 {
     Qtest *q = start();
     uint32_t len = 0;
-    uint16_t key = find_file(q, "opt/org.rhea/text", &len);
+    uint16_t key = qfw_find(q, "opt/org.rhea/text", &len);
     uint8_t buf[9] = "";
 
     g_assert_cmphex(qtest_inl(q, DMA_HIGH), ==, GUINT32_SWAP_LE_BE(0x51454d55));
@@ -117,7 +75,7 @@ static void test_hostile(void)
 {
     Qtest *q = start();
     uint32_t len = 0;
-    uint16_t key = find_file(q, "opt/org.rhea/text", &len);
+    uint16_t key = qfw_find(q, "opt/org.rhea/text", &len);
     uint32_t select = (uint32_t)key << 16 | DMA_SELECT;
 
     g_assert_cmphex(dma(q, select | DMA_WRITE, 5, BUFFER), ==, DMA_ERROR);      /* read-only file */

@@ -8,81 +8,41 @@
 
 enum { BDF = qpci_bdf(0, 3, 0), BAR4 = 0xe0000000, BAR1 = 0xe0100000, RING = 0x100000, DATA = 0x200000,
        MESSAGE = 0x8000 };
-enum { FEATURES_SEL = 0, FEATURES = 4, ACCEPT_SEL = 8, ACCEPT = 12, CONFIG_VECTOR = 16, NR_QUEUES = 18, STATUS = 20,
-       SELECT = 22, SIZE = 24, VECTOR = 26, ENABLE = 28, NOTIFY_OFF = 30, DESC = 32, DRIVER = 40, DEVICE = 48 };
-enum { ACKNOWLEDGE = 1, DRIVER_HERE = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64 };
+enum { ACKNOWLEDGE = 1, DRIVER_HERE = 2, DRIVER_OK = 4, NEEDS_RESET = 64 };
+enum { FEATURES_SEL = QVIRTIO_FEATURES_SEL, FEATURES = QVIRTIO_FEATURES, ACCEPT_SEL = QVIRTIO_ACCEPT_SEL,
+       CONFIG_VECTOR = QVIRTIO_CONFIG_VECTOR, NR_QUEUES = QVIRTIO_NR_QUEUES, STATUS = QVIRTIO_STATUS,
+       SELECT = QVIRTIO_SELECT, SIZE = QVIRTIO_SIZE, ENABLE = QVIRTIO_ENABLE, DESC = QVIRTIO_DESC };
 
 typedef struct Parts {
-    uint64_t common, notify, isr, config;
-    uint32_t multiplier;
+    QvirtioPci pci;
     QvirtioRing ring;
 } Parts;
-
-static uint64_t part(Qtest *q, uint8_t type, uint8_t *ret_cap)
-{
-    uint8_t cap = 0;
-
-    while ((cap = qpci_cap(q, BDF, 0x09, cap)) != 0) {
-        if (qpci_readb(q, BDF, cap + 3) == type) {
-            g_assert_cmpuint(qpci_readb(q, BDF, cap + 4), ==, 4);
-            *ret_cap = cap;
-            return BAR4 + qpci_readl(q, BDF, cap + 8);
-        }
-    }
-    g_error("no capability of type %u", type);
-}
 
 static Qtest *start(const char *device, Parts *parts)
 {
     g_autofree char *args = g_strdup_printf("-M q35 -m 16 -nodefaults %s,addr=3", device);
     Qtest *q = qtest_start(args);
-    uint8_t cap;
 
     qtest_intercept_in(q, "ioapic");
-    qpci_place(q, BDF, 4, BAR4);
     qpci_place(q, BDF, 1, BAR1);
-    parts->common = part(q, 1, &cap);
-    parts->isr = part(q, 3, &cap);
-    parts->config = part(q, 4, &cap);
-    parts->notify = part(q, 2, &cap);
-    parts->multiplier = qpci_readl(q, BDF, cap + 16);
+    qvirtio_pci_find(q, BDF, BAR4, &parts->pci);
     return q;
 }
 
 static void accept(Qtest *q, Parts *p)
 {
-    qtest_writeb(q, p->common + STATUS, 0);
-    qtest_writeb(q, p->common + STATUS, ACKNOWLEDGE | DRIVER_HERE);
-    qtest_writel(q, p->common + ACCEPT_SEL, 0);
-    qtest_writel(q, p->common + ACCEPT, 0);
-    qtest_writel(q, p->common + ACCEPT_SEL, 1);
-    qtest_writel(q, p->common + ACCEPT, 1);             /* VERSION_1 */
-    qtest_writeb(q, p->common + STATUS, ACKNOWLEDGE | DRIVER_HERE | FEATURES_OK);
-    g_assert_cmphex(qtest_readb(q, p->common + STATUS), ==, ACKNOWLEDGE | DRIVER_HERE | FEATURES_OK);
+    qvirtio_pci_accept(q, &p->pci, QVIRTIO_VERSION_1);
 }
 
 static void make_ring(Qtest *q, Parts *p, uint16_t vector)
 {
-    qtest_writew(q, p->common + SELECT, 0);
-    p->ring = (QvirtioRing){ .at = RING, .size = qtest_readw(q, p->common + SIZE) };
-    g_assert_cmpuint(p->ring.size, >=, 8);
-    p->ring.size = 8;
-    qtest_writew(q, p->common + SIZE, 8);
-    qtest_writew(q, p->common + VECTOR, vector);
-    g_assert_cmphex(qtest_readw(q, p->common + VECTOR), ==, vector);
-    qtest_writeq(q, p->common + DESC, RING);
-    qtest_writeq(q, p->common + DRIVER, RING + QVIRTIO_DRIVER);
-    qtest_writel(q, p->common + DEVICE, RING + QVIRTIO_DEVICE);
-    qtest_writel(q, p->common + DEVICE + 4, 0);
-    qtest_command(q, "memset 0x%x 0x%x 0x0", RING, QVIRTIO_RING_BYTES);
-    qtest_writew(q, p->common + ENABLE, 1);
-    g_assert_cmphex(qtest_readw(q, p->common + ENABLE), ==, 1);
-    qtest_writeb(q, p->common + STATUS, ACKNOWLEDGE | DRIVER_HERE | FEATURES_OK | DRIVER_OK);
+    p->ring = (QvirtioRing){ .at = RING, .size = 8 };
+    qvirtio_pci_queue(q, &p->pci, 0, RING, 8, vector);
 }
 
 static void notify(Qtest *q, Parts *p)
 {
-    qtest_writew(q, p->notify + (uint64_t)qtest_readw(q, p->common + NOTIFY_OFF) * p->multiplier, 0);
+    qvirtio_pci_notify(q, &p->pci, 0);
 }
 
 static void test_config(void)
@@ -91,22 +51,22 @@ static void test_config(void)
     Qtest *q = start("-device virtio-rng-pci", &p);
 
     g_assert_cmphex(qpci_readw(q, BDF, 0), ==, 0x1af4);
-    g_assert_cmpuint(qtest_readw(q, p.common + NR_QUEUES), ==, 1);
-    g_assert_cmphex(qtest_readb(q, p.common + STATUS), ==, 0);
-    g_assert_cmphex(qtest_readw(q, p.common + CONFIG_VECTOR), ==, 0xffff);
-    qtest_writel(q, p.common + FEATURES_SEL, 1);
-    g_assert_cmphex(qtest_readl(q, p.common + FEATURES) & 1, ==, 1);
-    qtest_writel(q, p.common + FEATURES_SEL, 2);
-    g_assert_cmphex(qtest_readl(q, p.common + FEATURES), ==, 0);
-    qtest_writew(q, p.common + CONFIG_VECTOR, 0x7000);          /* none such: refused */
-    g_assert_cmphex(qtest_readw(q, p.common + CONFIG_VECTOR), ==, 0xffff);
-    qtest_writew(q, p.common + SELECT, 7);                      /* no such queue */
-    g_assert_cmpuint(qtest_readw(q, p.common + SIZE), ==, 0);
-    qtest_writew(q, p.common + ENABLE, 1);
+    g_assert_cmpuint(qtest_readw(q, p.pci.common + NR_QUEUES), ==, 1);
+    g_assert_cmphex(qtest_readb(q, p.pci.common + STATUS), ==, 0);
+    g_assert_cmphex(qtest_readw(q, p.pci.common + CONFIG_VECTOR), ==, 0xffff);
+    qtest_writel(q, p.pci.common + FEATURES_SEL, 1);
+    g_assert_cmphex(qtest_readl(q, p.pci.common + FEATURES) & 1, ==, 1);
+    qtest_writel(q, p.pci.common + FEATURES_SEL, 2);
+    g_assert_cmphex(qtest_readl(q, p.pci.common + FEATURES), ==, 0);
+    qtest_writew(q, p.pci.common + CONFIG_VECTOR, 0x7000);          /* none such: refused */
+    g_assert_cmphex(qtest_readw(q, p.pci.common + CONFIG_VECTOR), ==, 0xffff);
+    qtest_writew(q, p.pci.common + SELECT, 7);                      /* no such queue */
+    g_assert_cmpuint(qtest_readw(q, p.pci.common + SIZE), ==, 0);
+    qtest_writew(q, p.pci.common + ENABLE, 1);
     accept(q, &p);
-    qtest_writel(q, p.common + ACCEPT_SEL, 0);
-    qtest_writeb(q, p.common + STATUS, 0);
-    g_assert_cmphex(qtest_readb(q, p.common + STATUS), ==, 0);
+    qtest_writel(q, p.pci.common + ACCEPT_SEL, 0);
+    qtest_writeb(q, p.pci.common + STATUS, 0);
+    g_assert_cmphex(qtest_readb(q, p.pci.common + STATUS), ==, 0);
     qtest_quit(q);
 }
 
@@ -125,15 +85,15 @@ static void test_rng(void)
     qtest_memread(q, DATA, got, 64);
     g_assert_cmpint(memcmp(got, none, 64), !=, 0);
     g_assert_true(qpci_intx(q));
-    g_assert_cmphex(qtest_readb(q, p.isr), ==, 1);
-    g_assert_cmphex(qtest_readb(q, p.isr), ==, 0);              /* read to clear */
+    g_assert_cmphex(qtest_readb(q, p.pci.isr), ==, 1);
+    g_assert_cmphex(qtest_readb(q, p.pci.isr), ==, 0);              /* read to clear */
     g_assert_false(qpci_intx(q));
     qtest_reset(q);
     g_assert_cmphex(qpci_readw(q, BDF, 0x04), ==, 0);
     qpci_place(q, BDF, 4, BAR4);
-    g_assert_cmphex(qtest_readb(q, p.common + STATUS), ==, 0);
-    g_assert_cmphex(qtest_readw(q, p.common + ENABLE), ==, 0);
-    g_assert_cmphex(qtest_readl(q, p.common + DESC), ==, 0);
+    g_assert_cmphex(qtest_readb(q, p.pci.common + STATUS), ==, 0);
+    g_assert_cmphex(qtest_readw(q, p.pci.common + ENABLE), ==, 0);
+    g_assert_cmphex(qtest_readl(q, p.pci.common + DESC), ==, 0);
     accept(q, &p);                                              /* and once more */
     make_ring(q, &p, 0xffff);
     qvirtio_ring_put(q, &p.ring, &buf, 1);
@@ -200,14 +160,14 @@ static void test_blk(void)
     Parts p = { 0 };
     Qtest *q = start("-blockdev null-co,node-name=n0,size=1048576,read-zeroes=on -device virtio-blk-pci,drive=n0", &p);
 
-    g_assert_cmphex(qtest_readq(q, p.config), ==, 2048);        /* capacity */
+    g_assert_cmphex(qtest_readq(q, p.pci.config), ==, 2048);        /* capacity */
     accept(q, &p);
     make_ring(q, &p, 0xffff);
     qtest_writel(q, DATA + 0x1000, 0x12345678);
     g_assert_cmphex(blk(q, &p, 0, 0, 512), ==, 0);
     g_assert_cmphex(qtest_readl(q, DATA + 0x1000), ==, 0);
     g_assert_true(qpci_intx(q));
-    g_assert_cmphex(qtest_readb(q, p.isr), ==, 1);
+    g_assert_cmphex(qtest_readb(q, p.pci.isr), ==, 1);
     g_assert_cmphex(blk(q, &p, 1, 2047, 512), ==, 0);
     g_assert_cmphex(blk(q, &p, 0, 2048, 512), ==, 1);           /* past the end */
     g_assert_cmphex(blk(q, &p, 0, UINT64_MAX / 512, 512), ==, 1);
@@ -253,10 +213,10 @@ static void test_hostile(void)
             qtest_writew(q, RING + QVIRTIO_DRIVER + 2, bad[i].avail);
             notify(q, &p);
             qtest_clock_step(q, 1000000);
-            g_assert_cmphex(qtest_readb(q, p.common + STATUS) & DRIVER_OK, ==, DRIVER_OK);
+            g_assert_cmphex(qtest_readb(q, p.pci.common + STATUS) & DRIVER_OK, ==, DRIVER_OK);
         }
         accept(q, &p);
-        g_assert_cmphex(qtest_readb(q, p.common + STATUS) & NEEDS_RESET, ==, 0);
+        g_assert_cmphex(qtest_readb(q, p.pci.common + STATUS) & NEEDS_RESET, ==, 0);
         qtest_quit(q);
     }
 }

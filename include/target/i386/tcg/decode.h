@@ -168,8 +168,27 @@ typedef enum RhInsnFeature {
     RH_FEAT_FSGSBASE, RH_FEAT_INVPCID, RH_FEAT_SMAP, RH_FEAT_RDTSCP, RH_FEAT_RDPID, RH_FEAT_SYSCALL, RH_FEAT_SEP,
     RH_FEAT_CLFLUSH, RH_FEAT_CLFLUSHOPT, RH_FEAT_CLWB, RH_FEAT_MONITOR, RH_FEAT_MOVDIRI, RH_FEAT_MOVDIR64B,
     RH_FEAT_LM,         /* LAHF in 64-bit mode and the like */
+    RH_FEAT_SERIALIZE,
     RH_NR_FEATS
 } RhInsnFeature;
+
+/*
+ * How the fields are filled, where their names leave room:
+ * - size: of operand[0]; vectors: that of the general register or its memory, if there is one, else 8 (MMX), 16, 32; x87: 0.
+ * - imm: values and displacements are sign-extended to 64 bits (cut them to the operand's size), counts, ports, vectors,
+ *   control bytes of vector instructions are zero-extended.
+ * - has_mem is for ModRM and MOFFS operands. Strings, XLAT and RH_INSN_STRING_MEM have it not, but segment and addr_size.
+ * - PUSH_SEG, POP_SEG, MOV to and from segments: reg is RH_ES to RH_GS. Those and MM registers ignore REX.
+ * - MOV to and from control and debug registers: rm is a register whatever ModRM.mod says; reserved ones are INVALID.
+ * - segment is RH_NO_REG for LEA, NOP and UD. ES, CS, SS, DS overrides are ignored in 64-bit code.
+ * - rep is set for any instruction that has the prefix and not as a mandatory one: look at it only where it means something.
+ * - ENDS_BLOCK: all jumps, conditional ones too; segment loads; whatever may change mode, privilege, mapping, IF, TF, AC;
+ *   serialising instructions (SDM vol. 3 §8.3).
+ * - feature: TZCNT and LZCNT are no #UD without theirs, but BSF and BSR. SYSCALL decodes in any mode: whether it is allowed
+ *   outside 64-bit code depends on the vendor.
+ * - CLAC, STAC, MONITOR, MWAIT raise #UD, not #GP, at CPL > 0: they are not RH_INSN_PRIVILEGED.
+ * - FNSTSW AX is RH_OP_X87 with IMPLICIT_GPR and GPR_WRITTEN. PCMPESTRM writes no general register, PCMPISTRM uses none.
+ */
 
 /** RhDecodeResult */
 typedef enum RhDecodeResult {

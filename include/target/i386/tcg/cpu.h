@@ -16,6 +16,17 @@
 #include "target/i386/state.h"
 #include "target/i386/tcg/decode.h"
 
+#define RH_CR0_TS 0x00000008u
+#define RH_CR0_WP 0x00010000u
+#define RH_CR4_PSE 0x00000010u
+#define RH_CR4_PGE 0x00000080u
+#define RH_CR4_SMEP 0x00100000u
+#define RH_CR4_SMAP 0x00200000u
+#define RH_DR6_BD 0x00002000u
+#define RH_DR6_BS 0x00004000u
+#define RH_DR6_BT 0x00008000u
+#define RH_DR7_GD 0x00002000u
+
 #define RH_RFLAGS_TF   0x00000100u
 #define RH_RFLAGS_DF   0x00000400u
 #define RH_RFLAGS_IOPL 0x00003000u
@@ -55,6 +66,13 @@ typedef struct RhTlbEntry {
 } RhTlbEntry;
 enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
+/** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
+typedef struct RhDecoded {
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
+    RhInsn insn;
+} RhDecoded;
+enum { RH_DECODED_ENTRIES = 1024 };
+
 /** RhFault - the exception that the current instruction raised */
 typedef struct RhFault {
     uint8_t vector;
@@ -93,17 +111,60 @@ typedef struct RhTcgVector {
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 
+/** RhJump - jump cache: the translated code of the block at @rip, good while @key is cpu->jump_key */
+typedef struct RhJump {
+    uint64_t rip;
+    const void *code;
+    uint32_t key;
+    uint32_t unused[3];
+} RhJump;
+enum { RH_JUMPS = 2048 };
+
+/** RhShootList - what other vCPUs ask of this one's translated code and TLB: accel/tcg/codepages.c, under its lock */
+typedef enum RhShootKind { RH_SHOOT_PROTECT, RH_SHOOT_DROP } RhShootKind;
+enum { RH_SHOOT_MAX = 32 };
+typedef struct RhShootList {
+    unsigned nr;
+    bool is_all;                /* more than there was room for: forget everything */
+    uint64_t item[RH_SHOOT_MAX];/* address of a page, and the kind in bit 0 */
+    uint64_t asked, answered;   /* counts; atomic */
+} RhShootList;
+
+/** RhFetchEntry - one page of code, for fetching: hits as RhTlbEntry does. No page without host memory is in it. */
+typedef struct RhFetchEntry {
+    uint64_t minus;
+    uint8_t *host;
+    uint64_t gpa;
+} RhFetchEntry;
+enum { RH_FETCH_ENTRIES = 256 };
+
+/** RhLargePages - hashed: pieces of the linear space that have entries of large pages */
+typedef struct RhLargePages {
+    uint64_t in_4m[16], in_1g[16];
+} RhLargePages;
+
+/** RhTcgRange - a piece of the memory map, whole pages: [start, end) */
+typedef struct RhTcgRange {
+    uint64_t start, end;
+    uint8_t *host;          /* of start; NULL: device memory, or nothing */
+    bool is_writable;
+} RhTcgRange;
+enum { RH_TCG_RANGES = 16 };
+
 typedef struct RhTcgCpu RhTcgCpu;
 struct RhTcgCpu {
     /* --- what translated code touches --- */
     uint64_t gpr[RH_NR_GPR];
     uint64_t rip;                   /* of the instruction being executed; behind it once it is done */
+    uint64_t next_rip;              /* behind that instruction: set before rh_tcg_far_jump and rh_tcg_iret, which may switch tasks */
     uint64_t rflags;                /* all of them, in the interpreter; translated code keeps status flags elsewhere meanwhile */
     uint32_t attention;             /* not 0: look at requests before the next block */
     uint32_t requests;              /* RH_TCG_*; any thread, atomic */
     uint64_t segment_base[RH_NR_SEG];   /* mirror of seg[].base, for translated code */
     uint64_t scratch[16];           /* translated code's and its stubs' own */
     void *self;                     /* this struct, for who has only %gs */
+    uint32_t jump_key;              /* generation of linear addresses, and the mode: see accel/tcg/jit.c */
+    RhJump jumps[RH_JUMPS];
     RhTlbEntry tlb[RH_NR_TLB_MODES][RH_TLB_ENTRIES] __attribute__((aligned(64)));
     RhTcgVector vector __attribute__((aligned(64)));
 
@@ -138,6 +199,18 @@ struct RhTcgCpu {
     uint64_t features[2];           /* RhInsnFeature bits that the guest's CPU has */
     uint64_t cr4_allowed, efer_allowed, xcr0_allowed;   /* what the guest's CPU has; other bits give #GP */
 
+    bool has_code_breakpoints;      /* rh_tcg_check_code_breakpoint has something to look at before each instruction */
+    bool has_1g_pages;              /* CPUID says so: PS in a PDPTE is not reserved */
+
+    /* --- what mmu.c remembers: forgotten by rh_tlb_flush(cpu, false) --- */
+    bool is_tlb_ready;              /* the entries hold something that never hits, at least */
+    uint64_t tlb_used[RH_NR_TLB_MODES][2][RH_TLB_ENTRIES / 64]; /* which entries are valid: of local, of global pages */
+    RhFetchEntry fetch[2][RH_FETCH_ENTRIES];    /* code as supervisor and user */
+    uint64_t fetch_used[2][RH_FETCH_ENTRIES / 64];
+    RhLargePages large[2][2];       /* in the lower and the upper half of the linear space; local, global */
+    RhTcgRange ranges[RH_TCG_RANGES];
+    unsigned nr_ranges, next_range;
+
     /* --- events --- */
     RhFault fault;                  /* valid while an exception is being raised */
     uint8_t shadow;                 /* interrupt shadow: bit 0 after MOV SS/POP SS, bit 1 after STI; for one instruction */
@@ -145,7 +218,7 @@ struct RhTcgCpu {
     bool is_in_smm;
     bool is_halted;                 /* HLT; an interrupt ends it */
     bool is_shut_down;              /* triple fault: the run loop returns RH_RUN_RESET */
-    bool is_single_step_pending;
+    uint64_t pending_dr6;           /* B0-B3, BT: what the instruction has set off; rh_tcg_check_traps */
     bool has_injected_fault;        /* cpu->fault came with loaded state: delivered before the first instruction */
     bool has_injected_interrupt;
     uint8_t injected_interrupt;
@@ -157,9 +230,13 @@ struct RhTcgCpu {
     RhVm *vm;
     const RhCpuidEntry *cpuid;
     size_t nr_cpuid;
+    bool is_in_guest;               /* between the first and the last instruction of vcpu_run; atomic, read by others */
+    RhShootList shoot;
+    uint64_t map_generation;        /* of vm->memory when the TLB was flushed for it last */
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
     struct RhStubs *stubs;          /* of vector and x87 instructions: stub.h */
+    RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 
@@ -177,6 +254,17 @@ static inline uint64_t rh_tlb_index(uint64_t address)
 static inline uint64_t rh_tlb_never(uint64_t index)
 {
     return -((index ^ 1) << RH_PAGE_BITS);
+}
+
+/** rh_tcg_fit - F3 before BSF and BSR means nothing to a CPU without TZCNT and LZCNT */
+static inline void rh_tcg_fit(const RhTcgCpu *cpu, RhInsn *insn)
+{
+    if ((insn->op == RH_OP_TZCNT && !rh_tcg_has(cpu, RH_FEAT_BMI1)) ||
+        (insn->op == RH_OP_LZCNT && !rh_tcg_has(cpu, RH_FEAT_LZCNT))) {
+        insn->op = insn->op == RH_OP_TZCNT ? RH_OP_BSF : RH_OP_BSR;
+        insn->feature = RH_FEAT_BASE;
+        insn->pp = 0;
+    }
 }
 
 /* ---- exceptions (exception.c) ---- */
@@ -229,12 +317,23 @@ uint64_t rh_tcg_translate_debug(RhTcgCpu *cpu, uint64_t at);
 
 /** rh_tlb_fill - make an entry for @at, or raise; false too (without a fault, *@is_fast false) never happens: device pages return true and *@is_fast false */
 bool rh_tlb_fill(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, RhAccess access, bool *is_fast);
-/** rh_tlb_flush - all entries; @keep_global: but those of global pages. Also what hangs on them: cached jumps. */
+/**
+ * rh_tlb_flush - all entries; @keep_global: but those of global pages. Also what hangs on them: cached jumps. Without
+ * keep_global what is known of the memory map goes as well (RH_TCG_FLUSH).
+ */
 void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global);
 /** rh_tlb_flush_page - INVLPG: the page (large or not) that holds @at, in all modes */
 void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at);
 /** rh_tlb_protect - translated code now is in the physical page @gpa: no entry may write to it */
 void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa);
+
+/**
+ * Code pages (codepages.c): rh_tcg_page_has_code - some vCPU has translated code of the physical page; rh_tcg_code_written - it
+ * is about to be written to; rh_tcg_forget_jumps - linear addresses may lead elsewhere now
+ */
+bool rh_tcg_page_has_code(RhTcgCpu *cpu, uint64_t gpa);
+void rh_tcg_code_written(RhTcgCpu *cpu, uint64_t gpa_of_page);
+void rh_tcg_forget_jumps(RhTcgCpu *cpu);
 
 /* Physical accesses of the walker, SMM and the like: no paging. RAM directly, else through the dispatcher. */
 uint64_t rh_tcg_phys_load(RhTcgCpu *cpu, uint64_t gpa, unsigned size);
@@ -285,9 +384,17 @@ void rh_tcg_enter_smm(RhTcgCpu *cpu);
 bool rh_tcg_rsm(RhTcgCpu *cpu);
 /** rh_tcg_settle - make everything derived from registers; after any change of CR0, CR4, EFER, XCR0, CS, SS, segments, CPL, AC */
 void rh_tcg_settle(RhTcgCpu *cpu);
-/** rh_tcg_breakpoints - hardware breakpoints and single step: after an access (data), before an instruction (code); see debug.c */
+/** rh_tcg_check_code_breakpoint - before an instruction at @linear, where has_code_breakpoints; RF is looked at */
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
+/**
+ * rh_tcg_check_traps - between two instructions: false: cpu->fault holds the #DB that data breakpoints or a task switch have set
+ * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
+ */
+bool rh_tcg_check_traps(RhTcgCpu *cpu);
+/** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; nobody else has to */
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write);
+/** rh_tcg_note_io_access - after IN, OUT, INS, OUTS, where DR7 has anything enabled */
+void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size);
 
 /* ---- vector state and instructions (vector.c, xstate.c) ---- */
 
@@ -307,7 +414,8 @@ uint64_t rh_tcg_xinuse(const RhTcgCpu *cpu);
 
 /**
  * rh_tcg_step - decode and execute one instruction at cpu->rip. False: cpu->fault tells of an exception that the caller delivers;
- * cpu->rip is still that of the instruction. True: done, cpu->rip is that of the next.
+ * cpu->rip is still that of the instruction, or with fault.is_trap (a single step) of the next. True: done, cpu->rip is that of
+ * the next; of a string instruction, perhaps its own: it leaves now and then, so that interrupts are taken.
  */
 bool rh_tcg_step(RhTcgCpu *cpu);
 /** rh_tcg_execute - the same for an instruction already decoded */
@@ -324,7 +432,7 @@ void rh_tcg_cpu_free(RhTcgCpu *cpu);
 void rh_tcg_request(RhTcgCpu *cpu, uint32_t requests);
 /** rh_tcg_reload_pdptrs - PAE: read the four entries again, without checks */
 void rh_tcg_reload_pdptrs(RhTcgCpu *cpu);
-/** rh_tcg_settle_debug - DR7 changed: arm what is_debugging tells (debug.c) */
+/** rh_tcg_settle_debug - DR7 changed: make has_code_breakpoints, and let data accesses be seen (debug.c) */
 void rh_tcg_settle_debug(RhTcgCpu *cpu);
 static inline uint64_t rh_tcg_host_tsc(void)
 {

@@ -1,0 +1,339 @@
+/*
+ * Blocks: found by physical address, linear address and mode; made when they are first needed; dropped when their page is written to.
+ *
+ * A dropped block's entries are overwritten with a jump to its last piece of code, which leaves: whatever leads to it, a link, the
+ * jump cache, comes out there. Its memory is given back only when everything is dropped.
+ */
+#include "accel/tcg/jit.h"
+
+#include <sys/mman.h>
+#include "target/i386/tcg/vector-live.h"
+
+enum {
+    BLOCK_ROOM = 24 * 1024,     /* of code for one block, at most */
+    CODE_PER_BLOCK = 256,       /* bytes, for the number of blocks to reserve */
+    TRAPS_PER_BLOCK = 2,
+    KEY_MODE_BITS = 8,
+    COLD_LIMIT = 32,            /* writes to a page with code until it is left to the interpreter */
+    COLD_TRIES = 200,           /* ... for so many looks */
+    COLD_PAGES = 4096,
+};
+
+/* --- memory of the tables: reserved once, touched as they fill --- */
+
+static void *reserve(size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static void release(void *at, size_t size)
+{
+    if (at) {
+        munmap(at, size);
+    }
+}
+
+RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err)
+{
+    RhTcgJit *jit = g_new0(RhTcgJit, 1);
+
+    jit->cpu = cpu;
+    jit->max_blocks = (uint32_t)(size / CODE_PER_BLOCK);
+    jit->max_traps = jit->max_blocks * TRAPS_PER_BLOCK;
+    jit->blocks = reserve(jit->max_blocks * sizeof(RhBlock));
+    jit->traps = reserve(jit->max_traps * sizeof(RhTrap));
+    jit->cold_pages = g_malloc0(COLD_PAGES);
+    if (!jit->blocks || !jit->traps) {
+        rh_fail(err, "Could not reserve %" PRIu64 " bytes for translated code (tb-size)", size);
+        rh_jit_free(jit);
+        return NULL;
+    }
+    jit->mem = rh_codemem_new(size, err);
+    if (!jit->mem || !rh_jit_write_glue(jit)) {
+        rh_jit_free(jit);
+        return NULL;
+    }
+    return jit;
+}
+
+void rh_jit_free(RhTcgJit *jit)
+{
+    if (jit) {
+        rh_codemem_free(jit->mem);
+        release(jit->blocks, jit->max_blocks * sizeof(RhBlock));
+        release(jit->traps, jit->max_traps * sizeof(RhTrap));
+        g_free(jit->cold_pages);
+        g_free(jit);
+    }
+}
+
+/* --- the jump cache --- */
+
+void rh_jit_set_mode(RhTcgCpu *cpu, uint32_t mode)
+{
+    cpu->jump_key = (cpu->jump_key & ~(uint32_t)((1u << KEY_MODE_BITS) - 1)) | mode;
+}
+
+/* Linear addresses may mean something else now. Key 0 is no generation's: entries are zero at first. */
+void rh_tcg_forget_jumps(RhTcgCpu *cpu)
+{
+    cpu->jump_key += 1u << KEY_MODE_BITS;
+    if (cpu->jump_key >> KEY_MODE_BITS == 0) {
+        for (unsigned i = 0; i < RH_JUMPS; i++) {
+            cpu->jumps[i].key = 0;
+        }
+        cpu->jump_key += 1u << KEY_MODE_BITS;
+    }
+}
+
+void rh_jit_cache_jump(RhTcgJit *jit, const RhBlock *block)
+{
+    RhTcgCpu *cpu = jit->cpu;
+
+    cpu->jumps[block->rip % RH_JUMPS] = (RhJump){ .rip = block->rip, .code = block->entry, .key = cpu->jump_key };
+}
+
+/* --- finding --- */
+
+static uint32_t bucket_of(uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    return (uint32_t)((gpa ^ gpa >> 15 ^ rip >> 12 ^ (uint64_t)mode << 9) % RH_BLOCK_BUCKETS);
+}
+
+static uint32_t page_bucket_of(uint64_t gpa)
+{
+    return (uint32_t)((gpa >> RH_PAGE_BITS) % RH_PAGE_BUCKETS);
+}
+
+static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    for (RhBlock *block = jit->buckets[bucket_of(gpa, rip, mode)]; block; block = block->next) {
+        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address)
+{
+    const uint8_t *write = rh_codemem_writable(jit->mem, address);
+    uint32_t low = 0;
+    uint32_t high = jit->nr_blocks;
+
+    while (low < high) {            /* the first block that starts behind it */
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= write) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low && write < jit->blocks[low - 1].write_start + jit->blocks[low - 1].code_len ? &jit->blocks[low - 1] : NULL;
+}
+
+/* --- dropping --- */
+
+void rh_jit_drop_all(RhTcgJit *jit)
+{
+    memset(jit->buckets, 0, sizeof(jit->buckets));
+    memset(jit->pages, 0, sizeof(jit->pages));
+    jit->nr_blocks = jit->nr_traps = 0;
+    jit->generation++;
+    jit->nr_flushes++;
+    rh_tcg_forget_jumps(jit->cpu);
+    rh_codemem_reset(jit->mem);
+    rh_jit_write_glue(jit);
+}
+
+static void unhash(RhTcgJit *jit, RhBlock *block)
+{
+    RhBlock **at = &jit->buckets[bucket_of(block->gpa, block->rip, block->mode)];
+
+    while (*at && *at != block) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = block->next;
+    }
+}
+
+static void lead_to(uint8_t *from, const uint8_t *to)
+{
+    int32_t distance = (int32_t)(to - (from + 5));
+
+    from[0] = 0xe9;
+    memcpy(from + 1, &distance, sizeof(distance));
+}
+
+static void drop(RhTcgJit *jit, RhBlock *block)
+{
+    RhJump *jump = &jit->cpu->jumps[block->rip % RH_JUMPS];
+
+    unhash(jit, block);
+    block->is_valid = false;
+    if (block->entry) {
+        if (jump->code == block->entry) {
+            jump->key = 0;
+        }
+        lead_to(block->write_entry, block->write_dead);
+        lead_to(block->write_forward, block->write_dead);
+    }
+}
+
+void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa)
+{
+    RhBlock **at = &jit->pages[page_bucket_of(gpa)];
+
+    while (*at) {
+        RhBlock *block = *at;
+
+        if ((block->gpa ^ gpa) >> RH_PAGE_BITS == 0) {
+            *at = block->next_in_page;
+            drop(jit, block);
+            jit->generation++;
+        } else {
+            at = &block->next_in_page;
+        }
+    }
+}
+
+/* --- making --- */
+
+/* A page that is written to again and again: translating it would take longer than interpreting. */
+static uint8_t *coldness(RhTcgJit *jit, uint64_t gpa)
+{
+    return &jit->cold_pages[(gpa >> RH_PAGE_BITS) % COLD_PAGES];
+}
+
+static bool is_cold(RhTcgJit *jit, uint64_t gpa)
+{
+    uint8_t *cold = coldness(jit, gpa);
+
+    if (*cold < COLD_LIMIT) {
+        return false;
+    }
+    if (++*cold == COLD_LIMIT + COLD_TRIES) {
+        *cold = 0;
+    }
+    return true;
+}
+
+static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    RhBlock *block = &jit->blocks[jit->nr_blocks++];
+    RhBlock **bucket = &jit->buckets[bucket_of(gpa, rip, mode)];
+    RhBlock **page = &jit->pages[page_bucket_of(gpa)];
+
+    *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .is_valid = true, .next = *bucket, .next_in_page = *page,
+                        .first_trap = jit->nr_traps };
+    *bucket = *page = block;
+    return block;
+}
+
+static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uint32_t mode)
+{
+    RhTcgCpu *cpu = jit->cpu;
+    RhTranslation t = { .cpu = cpu, .rip = cpu->rip, .bytes = bytes, .nr_bytes = RH_PAGE_SIZE - (unsigned)(gpa % RH_PAGE_SIZE),
+                        .exact_flags = cpu->tcg && cpu->tcg->exact_flags, .glue = &jit->glue };
+    uint8_t *write;
+    const uint8_t *exec;
+    RhBlock *block;
+
+    if (jit->nr_blocks == jit->max_blocks || jit->nr_traps + RH_BLOCK_TRAPS > jit->max_traps ||
+        rh_codemem_left(jit->mem) < BLOCK_ROOM) {
+        rh_jit_drop_all(jit);
+    }
+    if (!rh_codemem_alloc(jit->mem, BLOCK_ROOM, &write, &exec)) {
+        return NULL;
+    }
+    t.e = (RhEmit){ .start = write, .at = write, .end = write + BLOCK_ROOM };
+    if (!rh_translate(&t) || !t.nr_insns) {
+        rh_codemem_shrink(jit->mem, write, 0);
+        block = new_block(jit, gpa, cpu->rip, mode);
+        block->write_start = write;
+        return block;
+    }
+    rh_codemem_shrink(jit->mem, write, (size_t)(t.e.at - write));
+    block = new_block(jit, gpa, cpu->rip, mode);
+    block->write_start = write;
+    block->code_len = (uint32_t)(t.e.at - write);
+    block->write_entry = t.entry;
+    block->write_forward = t.entry_forward;
+    block->write_dead = t.dead;
+    block->entry = exec + (t.entry - write);
+    block->nr_traps = t.nr_traps;
+    memcpy(jit->traps + jit->nr_traps, t.traps, t.nr_traps * sizeof(RhTrap));
+    jit->nr_traps += t.nr_traps;
+    return block;
+}
+
+/* What the interpreter is to do, where no block can be made. */
+static RhBlock for_interpreter = { .is_valid = true };
+
+RhBlock *rh_jit_find(RhTcgJit *jit)
+{
+    RhTcgCpu *cpu = jit->cpu;
+    uint32_t mode = rh_block_mode(cpu);
+    RhBlock *block;
+    uint64_t gpa;
+    uint8_t *host;
+
+    if (!rh_tcg_fetch_page(cpu, cpu->rip, &gpa, &host)) {
+        return NULL;
+    }
+    gpa = (gpa & ~(uint64_t)(RH_PAGE_SIZE - 1)) | (cpu->rip % RH_PAGE_SIZE);
+    block = look_up(jit, gpa, cpu->rip, mode);
+    if (!block) {
+        if (!host || is_cold(jit, gpa) || !rh_code_claim(cpu, gpa)) {
+            return &for_interpreter;
+        }
+        block = translate(jit, gpa, host + cpu->rip % RH_PAGE_SIZE, mode);
+    }
+    if (block && block->entry) {
+        rh_jit_cache_jump(jit, block);
+    }
+    return block ? block : &for_interpreter;
+}
+
+void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block)
+{
+    const RhBlock *from = NULL;
+    uint32_t low = 0, high = jit->nr_blocks;
+    const uint8_t *target;
+    int32_t distance;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= site) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    from = low ? &jit->blocks[low - 1] : NULL;
+    if (!from || !from->is_valid || !block->is_valid || !block->entry || from->mode != block->mode ||
+        (from->gpa ^ block->gpa) >> RH_PAGE_BITS) {
+        return;
+    }
+    /* Only a jump backward can close a loop. */
+    target = block->rip > from->rip ? block->write_forward : block->write_entry;
+    distance = (int32_t)(target - (site + 4));
+    memcpy(site, &distance, sizeof(distance));
+}
+
+/* --- code pages: told by mmu.c (rh_tcg_code_written) and by other vCPUs --- */
+
+void rh_jit_note_write(RhTcgJit *jit, uint64_t gpa)
+{
+    uint8_t *cold = coldness(jit, gpa);
+
+    if (*cold < COLD_LIMIT) {
+        ++*cold;
+    }
+    rh_jit_drop_page(jit, gpa);
+}

@@ -1,0 +1,85 @@
+/*
+ * Translated code of one vCPU: its blocks, how they are found, linked, and dropped. See docs/engine.md, "Blocks", "Invalidation".
+ * Owner: the vCPU's thread, but for rh_jit_shoot.
+ */
+#ifndef RH_ACCEL_TCG_JIT_H
+#define RH_ACCEL_TCG_JIT_H
+
+#include "accel/tcg/tcg.h"
+#include "target/i386/tcg/codemem.h"
+#include "target/i386/tcg/translate.h"
+
+typedef struct RhBlock RhBlock;
+struct RhBlock {
+    uint64_t gpa, rip;          /* of its first byte */
+    uint32_t mode;              /* rh_block_mode */
+    bool is_valid;
+    const uint8_t *entry;       /* executable; NULL: the first instruction is the interpreter's */
+    uint8_t *write_start;       /* the writable view of its code */
+    uint8_t *write_entry, *write_forward, *write_dead;
+    uint32_t code_len;
+    uint32_t first_trap, nr_traps;
+    RhBlock *next;              /* of one hash bucket */
+    RhBlock *next_in_page;      /* of one page bucket */
+};
+
+enum { RH_BLOCK_BUCKETS = 1 << 15, RH_PAGE_BUCKETS = 1 << 12 };
+
+typedef struct RhTcgJit {
+    RhTcgCpu *cpu;
+    RhCodeMem *mem;
+    RhGlue glue;                            /* writable view */
+    uint32_t (*enter)(const void *code);    /* RhLeave */
+    const uint8_t *leave;                   /* executable view of glue.leave */
+    RhBlock *blocks;                        /* in order of their code */
+    uint32_t nr_blocks, max_blocks;
+    RhTrap *traps;
+    uint32_t nr_traps, max_traps;
+    RhBlock *buckets[RH_BLOCK_BUCKETS];
+    RhBlock *pages[RH_PAGE_BUCKETS];
+    uint64_t generation;                    /* counts drops: what was looked up before may be gone */
+    uint64_t nr_flushes;
+    uint8_t *cold_pages;                    /* pages that were written while they had code: hits, by hash */
+} RhTcgJit;
+
+/** rh_jit_new - for the calling vCPU thread, which reaches @cpu by GS from now on; NULL and @err where the host has no executable memory */
+RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err);
+void rh_jit_free(RhTcgJit *jit);
+/** rh_jit_run - run guest code from cpu->rip until there is something to attend to */
+void rh_jit_run(RhTcgCpu *cpu);
+/** rh_jit_find - the block at cpu->rip in the present mode, made if need be; NULL: cpu->fault was raised by fetching. Vector state not live. */
+RhBlock *rh_jit_find(RhTcgJit *jit);
+/** rh_jit_link - lead the jump at @site, left by RH_LEAVE_LINK, to @block */
+void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block);
+/** rh_jit_drop_page - invalidate the blocks of physical page @gpa; rh_jit_drop_all - start over */
+void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa);
+void rh_jit_drop_all(RhTcgJit *jit);
+/** rh_jit_note_write - as drop_page; the page is written to by the guest: again and again, and it is not translated any more for a while */
+void rh_jit_note_write(RhTcgJit *jit, uint64_t gpa);
+/** rh_jit_cache_jump - let translated code find @block by its address */
+void rh_jit_cache_jump(RhTcgJit *jit, const RhBlock *block);
+/** rh_jit_set_mode - the jump cache shows blocks of this mode */
+void rh_jit_set_mode(RhTcgCpu *cpu, uint32_t mode);
+/** rh_jit_block_at - the block whose code holds @address of the executable view, or NULL: for the signal handler */
+RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address);
+/** rh_jit_write_glue (glue.c), rh_jit_catch_signals (signals.c): once a process */
+bool rh_jit_write_glue(RhTcgJit *jit);
+void rh_jit_catch_signals(void);
+void rh_jit_set_current(RhTcgJit *jit);
+/** rh_jit_miss - called by translated code; 0: try again */
+uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info);
+
+/* --- code pages of all vCPUs (codepages.c) --- */
+
+/** rh_code_pages_new - a map of pages below 2^@bits bytes; address space only */
+typedef struct RhCodePages RhCodePages;
+RhCodePages *rh_code_pages_new(void);
+void rh_code_pages_free(RhCodePages *pages);
+/** rh_code_claim - @cpu is about to translate from the page: no vCPU writes to it without telling, once this returns. False: not such a page. */
+bool rh_code_claim(RhTcgCpu *cpu, uint64_t gpa);
+/** rh_code_answer - do what other vCPUs asked for (RH_TCG_SHOOT) */
+void rh_code_answer(RhTcgCpu *cpu);
+/** rh_code_written_by_device - RhAccelType.ram_written */
+void rh_code_written_by_device(RhAccel *accel, uint64_t gpa, uint64_t len);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The host raises signals for what translated code does on the guest's behalf: division errors, unmasked floating-point
+ * exceptions, misaligned vector operands. Each such place has a row in its block; the handler goes on at the glue that leaves translated code,
+ * and the interpreter raises the guest's exception by executing the instruction again.
+ *
+ * Spec: SDM vol. 3 §6.15.  The handler touches nothing but the interrupted context and the vCPU of its thread.
+ */
+#include "accel/tcg/jit.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+static __thread RhTcgJit *current_jit;
+
+static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+enum { NR_SIGNALS = 4 };
+static struct sigaction previous[NR_SIGNALS];
+
+static const RhTrap *trap_at(const RhTcgJit *jit, const RhBlock *block, const uint8_t *address)
+{
+    uint32_t at = (uint32_t)(rh_codemem_writable(jit->mem, address) - block->write_start);
+
+    for (uint32_t i = 0; i < block->nr_traps; i++) {
+        const RhTrap *trap = &jit->traps[block->first_trap + i];
+
+        if (trap->at == at) {
+            return trap;
+        }
+    }
+    return NULL;
+}
+
+static bool leave_block(RhTcgJit *jit, ucontext_t *context)
+{
+    greg_t *regs = context->uc_mcontext.gregs;
+    const uint8_t *address = (const uint8_t *)regs[REG_RIP];
+    const RhBlock *block;
+    const RhTrap *trap;
+
+    if (!jit || !rh_codemem_has(jit->mem, address)) {
+        return false;
+    }
+    block = rh_jit_block_at(jit, address);
+    trap = block ? trap_at(jit, block, address) : NULL;
+    if (!trap) {
+        return false;
+    }
+    if (trap->has_flags) {
+        uint64_t flags = (uint64_t)regs[REG_EFL];
+
+        jit->cpu->scratch[RH_SCRATCH_FLAGS] = (flags & 0xd5) << 8 | 0x200 | (flags >> 11 & 1);
+    }
+    jit->cpu->rip = block->rip + trap->insn_offset;
+    regs[REG_R11] = RH_LEAVE_INTERPRET;
+    regs[REG_RIP] = (greg_t)jit->leave;
+    return true;
+}
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+    unsigned i = 0;
+
+    if (leave_block(current_jit, context)) {
+        return;
+    }
+    while (signals[i] != signal) {
+        i++;
+    }
+    if (previous[i].sa_flags & SA_SIGINFO) {
+        previous[i].sa_sigaction(signal, info, context);
+    } else if (previous[i].sa_handler != SIG_DFL && previous[i].sa_handler != SIG_IGN) {
+        previous[i].sa_handler(signal);
+    } else {
+        sigaction(signal, &previous[i], NULL);      /* a fault of ours: it comes again, and ends us */
+    }
+}
+
+void rh_jit_catch_signals(void)
+{
+    static gsize is_done;
+
+    if (g_once_init_enter(&is_done)) {
+        struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+        for (unsigned i = 0; i < NR_SIGNALS; i++) {
+            sigaction(signals[i], &action, &previous[i]);
+        }
+        g_once_init_leave(&is_done, 1);
+    }
+}
+
+void rh_jit_set_current(RhTcgJit *jit)
+{
+    current_jit = jit;
+}

@@ -1,0 +1,83 @@
+/*
+ * The translator: a guest block to host code. docs/engine.md explains registers, flags and memory accesses.
+ *
+ * It is a function of the guest's bytes and the mode: it changes nothing of the CPU, and what it makes is put to use by
+ * accel/tcg/jit.c, which also owns the glue that every block jumps to.
+ */
+#ifndef RH_TARGET_I386_TCG_TRANSLATE_H
+#define RH_TARGET_I386_TCG_TRANSLATE_H
+
+#include "target/i386/tcg/cpu.h"
+#include "target/i386/tcg/emit.h"
+
+enum { RH_BLOCK_INSNS = 64, RH_BLOCK_LINKS = 40, RH_BLOCK_TRAPS = 64 };
+
+/** RhGlue - entry points, in the writable view of the code memory that the block goes to */
+typedef struct RhGlue {
+    const uint8_t *miss;        /* call: R10 linear address, R11D size | RH_MISS_*; cpu->rip set. Returns to try again, or leaves. */
+    const uint8_t *leave;       /* jmp: cpu->rip set, EAX... the reason is in R11D: RhLeave */
+    const uint8_t *jump;        /* jmp: R10 is the RIP to go on at */
+} RhGlue;
+
+enum { RH_MISS_WRITE = 1u << 8 };
+
+/** RhLeave - why translated code was left; cpu->rip is that of the next instruction */
+typedef enum RhLeave {
+    RH_LEAVE_LOOKUP,            /* find the block at rip */
+    RH_LEAVE_INTERPRET,         /* the instruction at rip is the interpreter's */
+    RH_LEAVE_ATTENTION,         /* as LOOKUP, but cpu->attention was seen */
+    RH_LEAVE_LINK,              /* as LOOKUP; and the jump at cpu->scratch[RH_SCRATCH_LINK] may be led there */
+} RhLeave;
+
+/** Indices of cpu->scratch */
+enum {
+    RH_SCRATCH_FLAGS,           /* AX as LAHF and SETO AL leave it */
+    RH_SCRATCH_RAX,             /* while flags are restored */
+    RH_SCRATCH_VALUE,
+    RH_SCRATCH_LINK,
+    RH_SCRATCH_HOST_RSP,
+};
+
+/** RhTrap - a place where the host may raise what is the guest's exception */
+typedef struct RhTrap {
+    uint32_t at;                /* of the host instruction, bytes from the block's start */
+    uint16_t insn_offset;       /* of the guest's, from the block's RIP */
+    bool has_flags;             /* live status flags are in the host's */
+} RhTrap;
+
+/** RhLink - a jump to another block of the same page, which may be led straight there */
+typedef struct RhLink {
+    uint32_t site;              /* of the displacement, bytes from the block's start */
+    uint32_t stub;              /* of the code that it leads to until then */
+} RhLink;
+
+typedef struct RhTranslation {
+    /* --- in --- */
+    RhTcgCpu *cpu;              /* for its mode alone */
+    uint64_t rip;
+    const uint8_t *bytes;       /* at rip, up to the end of its page */
+    unsigned nr_bytes;
+    uint64_t code_base;         /* CS.base; 0 */
+    bool exact_flags;
+    const RhGlue *glue;
+    RhEmit e;                   /* start aligned to 16 */
+    uint64_t exec_delta;        /* executable view minus writable view */
+    /* --- out --- */
+    unsigned nr_insns;          /* 0: the first instruction is the interpreter's */
+    unsigned len;               /* guest bytes */
+    uint8_t *entry;             /* where jumps backward and from elsewhere come in: looks at attention */
+    uint8_t *entry_forward;     /* past that look */
+    uint8_t *dead;              /* where the entry leads once the block is invalid */
+    unsigned nr_links, nr_traps;
+    RhLink links[RH_BLOCK_LINKS];
+    RhTrap traps[RH_BLOCK_TRAPS];
+} RhTranslation;
+
+/** rh_can_translate - whether blocks can be made in the CPU's present mode; else all is the interpreter's */
+bool rh_can_translate(const RhTcgCpu *cpu);
+/** rh_translate - false: e had no room (start over elsewhere) */
+bool rh_translate(RhTranslation *t);
+/** rh_block_mode - everything of the CPU's mode that the code of a block depends on */
+uint32_t rh_block_mode(const RhTcgCpu *cpu);
+
+#endif

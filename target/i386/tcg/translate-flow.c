@@ -1,0 +1,238 @@
+/*
+ * Jumps, calls and returns, and every other way out of a block.
+ */
+#include "target/i386/tcg/translate-private.h"
+
+void tr_set_rip(RhEmit *e, uint64_t rip)
+{
+    if (rip == (uint64_t)(int64_t)(int32_t)rip) {
+        emit8(e, 0x65);                     /* mov qword gs:[rip], imm32 */
+        emit8(e, 0x48);
+        emit8(e, 0xc7);
+        emit_modrm_gs(e, 0, GS_OF(rip));
+        emit32(e, (uint32_t)rip);
+        return;
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        emit8(e, 0x65);
+        emit8(e, 0xc7);
+        emit_modrm_gs(e, 0, GS_OF(rip) + 4 * half);
+        emit32(e, (uint32_t)(rip >> 32 * half));
+    }
+}
+
+static void jump_to_glue(RhEmit *e, const uint8_t *glue)
+{
+    emit_patch(e, emit_jmp(e), glue);
+}
+
+static void leave_at(RhEmit *e, const RhGlue *glue, uint64_t rip, RhLeave reason)
+{
+    tr_set_rip(e, rip);
+    emit_mov_imm(e, SCRATCH_B, reason);
+    jump_to_glue(e, glue->leave);
+}
+
+void tr_leave(Work *w, RhLeave reason)
+{
+    tr_save_flags(w, RH_FLAGS_STATUS);
+    leave_at(w->e, w->t->glue, w->rips[w->now], reason);
+}
+
+static bool is_same_page(const Work *w, uint64_t target)
+{
+    return (target ^ w->t->rip) >> RH_PAGE_BITS == 0;
+}
+
+/* A jump that leads to its own stub until the other block is known; the stub tells the site of the jump. */
+static void write_link(Work *w, uint64_t target)
+{
+    RhTranslation *t = w->t;
+    RhEmit *e = w->e;
+    uint8_t *site = emit_jmp(e);
+
+    emit_patch(e, site, e->at);
+    if (t->nr_links < RH_BLOCK_LINKS) {
+        t->links[t->nr_links++] = (RhLink){ .site = (uint32_t)(site - e->start), .stub = (uint32_t)(e->at - e->start) };
+        emit_mov_imm(e, SCRATCH_A, (uint64_t)(uintptr_t)site);      /* in the writable view */
+        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_LINK));
+        leave_at(e, t->glue, target, RH_LEAVE_LINK);
+    } else {
+        leave_at(e, t->glue, target, RH_LEAVE_LOOKUP);
+    }
+}
+
+static void jump_indirect(Work *w)
+{
+    jump_to_glue(w->e, w->t->glue->jump);
+}
+
+/* Flags are saved, or dead at the target. */
+static void write_exit(Work *w, uint64_t target)
+{
+    if (target == w->t->rip) {
+        emit_patch(w->e, emit_jmp(w->e), w->t->entry);
+    } else if (is_same_page(w, target)) {
+        write_link(w, target);
+    } else {
+        emit_mov_imm(w->e, SCRATCH_A, target);
+        jump_indirect(w);
+    }
+}
+
+static uint64_t truncate_rip(const Work *w, uint64_t rip)
+{
+    return tr_is_64(w) ? rip : (uint32_t)rip;
+}
+
+void tr_exit_to(Work *w, uint64_t target)
+{
+    target = truncate_rip(w, target);
+    if (w->flags == FLAGS_IN_HOST) {
+        tr_save_flags(w, !is_same_page(w, target) || tr_flags_live_at(w, target) ? RH_FLAGS_STATUS : 0);
+    }
+    write_exit(w, target);
+}
+
+/* --- conditional jumps: out at the side, and on --- */
+
+static void jcc(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    uint64_t target = truncate_rip(w, w->rips[w->now] + insn->len + insn->imm);
+    bool is_live = !is_same_page(w, target) || tr_flags_live_at(w, target);
+    uint8_t *site;
+
+    tr_restore_flags(w);
+    site = emit_jcc(w->e, insn->cond);
+    if (target == w->t->rip && !is_live) {
+        emit_patch(w->e, site, w->t->entry);
+    } else {
+        w->cold[w->nr_cold++] = (Cold){ .kind = COLD_EXIT, .site = site, .rip = target, .must_save = is_live };
+    }
+}
+
+/* --- the stack --- */
+
+static void move_rsp(Work *w, int by)
+{
+    emit_mem(w->e, E_LEA, tr_is_64(w), HOST_OF_RSP, HOST_OF_RSP, H_RSP, 0, by);
+}
+
+static void push_constant(Work *w, uint64_t value)
+{
+    RhEmit *e = w->e;
+    unsigned size = tr_is_64(w) ? 8 : 4;
+
+    tr_stack(w, -(int)size, size, true);
+    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    emit_mov_imm(e, SCRATCH_B, value);
+    emit_mem(e, E_MOV_STORE, size == 8, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+    move_rsp(w, -(int)size);
+}
+
+static void call(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    uint64_t next = truncate_rip(w, w->rips[w->now] + insn->len);
+
+    push_constant(w, next);
+    tr_exit_to(w, next + insn->imm);
+}
+
+static void ret(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    unsigned size = tr_is_64(w) ? 8 : 4;
+
+    tr_stack(w, 0, size, false);
+    emit_mem(w->e, E_MOV, size == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    move_rsp(w, (int)size + (insn->imm_size ? (uint16_t)insn->imm : 0));
+    jump_indirect(w);
+}
+
+/* The target of an indirect jump or call into R10. */
+static void load_target(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    bool is_wide = tr_is_64(w);
+
+    if (insn->has_mem) {
+        tr_operand(w, insn);
+        emit_mem(w->e, E_MOV, is_wide, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    } else {
+        tr_save_flags(w, RH_FLAGS_STATUS);
+        if (tr_host_of[insn->rm] == IN_MEMORY) {
+            emit_gs(w->e, E_MOV, is_wide, SCRATCH_A, GS_GPR(insn->rm));
+        } else {
+            emit_rr(w->e, E_MOV, is_wide, SCRATCH_A, tr_host_of[insn->rm]);
+        }
+    }
+}
+
+static void jmp_indirect(Work *w)
+{
+    load_target(w);
+    jump_indirect(w);
+}
+
+static void call_indirect(Work *w)
+{
+    uint64_t next = truncate_rip(w, w->rips[w->now] + tr_insn(w)->len);
+
+    load_target(w);
+    emit_gs(w->e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    push_constant(w, next);
+    emit_gs(w->e, E_MOV, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    jump_indirect(w);
+}
+
+/* Near branches of the mode's own size alone; with 66H in 32-bit code RIP would be cut to 16 bits. */
+bool tr_flow(Work *w, bool *ret_ends)
+{
+    const RhInsn *insn = tr_insn(w);
+
+    if (!tr_is_64(w) && insn->has_66) {
+        return false;
+    }
+    *ret_ends = true;
+    switch (insn->op) {
+    case RH_OP_JCC:      jcc(w); *ret_ends = false; return true;
+    case RH_OP_JMP:      tr_exit_to(w, w->rips[w->now] + insn->len + insn->imm); return true;
+    case RH_OP_CALL:     call(w); return true;
+    case RH_OP_RET:      ret(w); return true;
+    case RH_OP_JMP_IND:  jmp_indirect(w); return true;
+    case RH_OP_CALL_IND: call_indirect(w); return true;
+    default:             return false;
+    }
+}
+
+/* --- out of line --- */
+
+static void write_miss(Work *w, const Cold *cold)
+{
+    RhEmit *e = w->e;
+
+    emit_gs_indexed(e, E_SUB, true, SCRATCH_A, SCRATCH_B, cold->minus);
+    emit_mov_imm(e, SCRATCH_B, cold->info);
+    tr_set_rip(e, cold->rip);
+    emit_patch(e, emit_call(e), w->t->glue->miss);
+    emit_patch(e, emit_jmp(e), cold->back);
+}
+
+void tr_write_cold(Work *w)
+{
+    for (unsigned i = 0; i < w->nr_cold; i++) {
+        const Cold *cold = &w->cold[i];
+
+        emit_patch(w->e, cold->site, w->e->at);
+        if (cold->kind == COLD_MISS) {
+            write_miss(w, cold);
+        } else {
+            if (cold->must_save) {
+                tr_write_save(w->e);
+            }
+            write_exit(w, cold->rip);
+        }
+    }
+}

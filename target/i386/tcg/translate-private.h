@@ -1,0 +1,89 @@
+/* Shared by the translator's files. */
+#ifndef RH_TARGET_I386_TCG_TRANSLATE_PRIVATE_H
+#define RH_TARGET_I386_TCG_TRANSLATE_PRIVATE_H
+
+#include "target/i386/tcg/reencode.h"
+#include "target/i386/tcg/translate.h"
+
+/** Where guest registers are: a host register, or IN_MEMORY (cpu->gpr) */
+enum { IN_MEMORY = 0xff, HOST_OF_RSP = H_R9, SCRATCH_A = H_R10, SCRATCH_B = H_R11 };
+
+typedef enum FlagsPlace { FLAGS_SAVED, FLAGS_IN_HOST } FlagsPlace;
+
+/** Work - a block in the making */
+typedef struct Cold Cold;
+typedef struct Work {
+    RhTranslation *t;
+    RhEmit *e;
+    RhInsn insns[RH_BLOCK_INSNS];
+    uint64_t rips[RH_BLOCK_INSNS + 1];
+    uint16_t live_before[RH_BLOCK_INSNS + 1];   /* status flags that are read before they are overwritten, from here on */
+    unsigned nr;
+    unsigned now;               /* the instruction being translated */
+    FlagsPlace flags;
+    Cold *cold;                 /* out-of-line code still to be written */
+    unsigned nr_cold;
+} Work;
+
+/** Cold - a piece of out-of-line code, written behind the block */
+typedef enum ColdKind { COLD_MISS, COLD_EXIT } ColdKind;
+struct Cold {
+    ColdKind kind;
+    uint8_t *site;              /* displacement that leads here */
+    uint8_t *back;              /* MISS: where to try again */
+    uint64_t rip;               /* MISS: of the instruction; EXIT: of the target */
+    uint32_t info;              /* MISS: size | RH_MISS_WRITE */
+    uint32_t minus;             /* MISS: displacement of the TLB field that was compared */
+    bool must_save;             /* EXIT: the flags are in the host's and live */
+    bool is_slow;               /* MISS: of an access in 32-bit code */
+};
+enum { MAX_COLD = 4 * RH_BLOCK_INSNS };
+
+extern const uint8_t tr_host_of[16];
+
+#define GS_OF(field) ((uint32_t)offsetof(RhTcgCpu, field))
+#define GS_GPR(n) ((uint32_t)(offsetof(RhTcgCpu, gpr) + 8 * (n)))
+#define GS_SCRATCH(n) ((uint32_t)(offsetof(RhTcgCpu, scratch) + 8 * (n)))
+
+static inline const RhInsn *tr_insn(const Work *w)
+{
+    return &w->insns[w->now];
+}
+
+static inline bool tr_is_64(const Work *w)
+{
+    return w->t->cpu->code_size == RH_CODE_64;
+}
+
+/* flags (translate-flags.c) */
+void tr_find_live_flags(Work *w);
+/** tr_flags_live_at - whether code at @rip, in the block's page, may read status flags before it overwrites them */
+bool tr_flags_live_at(const Work *w, uint64_t rip);
+/** tr_save_flags - what follows destroys the host's flags; nothing to do where they are saved or dead */
+void tr_save_flags(Work *w, uint16_t live);
+/** tr_restore_flags - into the host's flags, before an instruction that reads some of them */
+void tr_restore_flags(Work *w);
+/** tr_write_save - the instructions; destroys nothing but R10 */
+void tr_write_save(RhEmit *e);
+/** tr_before_op, tr_after_op - around an instruction executed as itself, by its flags */
+void tr_before_op(Work *w);
+void tr_after_op(Work *w);
+
+/* memory (translate-memory.c) */
+/** tr_address - the linear address of the memory operand into R10; may destroy R11 and flags */
+void tr_address(Work *w, const RhInsn *insn);
+/** tr_check - R10 is a linear address: after it memory is at [R10 + R11]; @retry is where the address is made again */
+void tr_check(Work *w, unsigned size, bool is_write, uint8_t *retry);
+/** tr_operand - address and check of the instruction's memory operand, flags saved first */
+void tr_operand(Work *w, const RhInsn *insn);
+/** tr_stack - ... of the stack, @offset from RSP */
+void tr_stack(Work *w, int offset, unsigned size, bool is_write);
+
+/* control (translate-flow.c) */
+void tr_set_rip(RhEmit *e, uint64_t rip);
+void tr_leave(Work *w, RhLeave reason);
+void tr_exit_to(Work *w, uint64_t target);
+void tr_write_cold(Work *w);
+bool tr_flow(Work *w, bool *ret_ends);
+
+#endif

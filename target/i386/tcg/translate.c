@@ -1,0 +1,507 @@
+/*
+ * Translating a block: decode, find out which flags matter, write the host code of each instruction.
+ *
+ * Most instructions are executed as themselves (plain[]). A few have code of their own. Whatever is left ends the block
+ * and is the interpreter's.
+ */
+#include "target/i386/tcg/translate-private.h"
+
+#define CR0_EM 0x4u
+#define CR0_TS 0x8u
+#define CR0_AM 0x40000u
+#define DR7_ENABLED 0xffu
+
+enum { MODE_64 = 1, MODE_X87 = 2, MODE_SSE = 4, MODE_AVX = 8, MODE_TLB_SHIFT = 4 };
+
+const uint8_t tr_host_of[16] = {
+    H_RAX, H_RCX, H_RDX, H_RBX, HOST_OF_RSP, H_RBP, H_RSI, H_RDI,
+    H_R8, IN_MEMORY, IN_MEMORY, IN_MEMORY, H_R12, H_R13, H_R14, H_R15,
+};
+
+static bool has_x87(const RhTcgCpu *cpu)
+{
+    return !(cpu->cr0 & (CR0_EM | CR0_TS));
+}
+
+uint32_t rh_block_mode(const RhTcgCpu *cpu)
+{
+    return (cpu->code_size == RH_CODE_64 ? MODE_64 : 0) | (has_x87(cpu) ? MODE_X87 : 0) | (cpu->has_sse ? MODE_SSE : 0) |
+           (cpu->has_avx ? MODE_AVX : 0) | (uint32_t)cpu->tlb_mode << MODE_TLB_SHIFT;
+}
+
+bool rh_can_translate(const RhTcgCpu *cpu)
+{
+    bool has_known_size = cpu->code_size == RH_CODE_64 || (cpu->code_size == RH_CODE_32 && cpu->stack_size == 4);
+    bool is_checking_alignment = cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_AC) && (cpu->cr0 & CR0_AM);
+
+    return cpu->is_protected && !cpu->is_v86 && cpu->is_flat && has_known_size && !is_checking_alignment &&
+           !(cpu->rflags & RH_RFLAGS_TF) && !(cpu->dr7 & DR7_ENABLED);
+}
+
+/* --- which instructions --- */
+
+/* Executed as themselves: they touch nothing but general registers, status flags, one memory operand, vector state. */
+static const bool plain[RH_NR_OPS] = {
+    [RH_OP_ADD] = true, [RH_OP_OR] = true, [RH_OP_ADC] = true, [RH_OP_SBB] = true, [RH_OP_AND] = true,
+    [RH_OP_SUB] = true, [RH_OP_XOR] = true, [RH_OP_CMP] = true, [RH_OP_TEST] = true, [RH_OP_NOT] = true,
+    [RH_OP_NEG] = true, [RH_OP_INC] = true, [RH_OP_DEC] = true,
+    [RH_OP_ROL] = true, [RH_OP_ROR] = true, [RH_OP_RCL] = true, [RH_OP_RCR] = true, [RH_OP_SHL] = true,
+    [RH_OP_SHR] = true, [RH_OP_SAL] = true, [RH_OP_SAR] = true, [RH_OP_SHLD] = true, [RH_OP_SHRD] = true,
+    [RH_OP_MUL] = true, [RH_OP_IMUL1] = true, [RH_OP_IMUL] = true, [RH_OP_DIV] = true, [RH_OP_IDIV] = true,
+    [RH_OP_MOV] = true, [RH_OP_MOVZX] = true, [RH_OP_MOVSX] = true, [RH_OP_XCHG] = true, [RH_OP_XADD] = true,
+    [RH_OP_CMPXCHG] = true, [RH_OP_CMPXCHG8B] = true, [RH_OP_BSWAP] = true, [RH_OP_MOVBE] = true,
+    [RH_OP_CBW] = true, [RH_OP_CWD] = true, [RH_OP_LAHF] = true, [RH_OP_SAHF] = true, [RH_OP_CMC] = true,
+    [RH_OP_CLC] = true, [RH_OP_STC] = true, [RH_OP_SETCC] = true, [RH_OP_CMOVCC] = true,
+    [RH_OP_BT] = true, [RH_OP_BTS] = true, [RH_OP_BTR] = true, [RH_OP_BTC] = true, [RH_OP_BSF] = true,
+    [RH_OP_BSR] = true, [RH_OP_TZCNT] = true, [RH_OP_LZCNT] = true, [RH_OP_POPCNT] = true, [RH_OP_CRC32] = true,
+    [RH_OP_ADCX] = true, [RH_OP_ADOX] = true, [RH_OP_ANDN] = true, [RH_OP_BEXTR] = true, [RH_OP_BLSI] = true,
+    [RH_OP_BLSMSK] = true, [RH_OP_BLSR] = true, [RH_OP_BZHI] = true, [RH_OP_MULX] = true, [RH_OP_PDEP] = true,
+    [RH_OP_PEXT] = true, [RH_OP_RORX] = true, [RH_OP_SARX] = true, [RH_OP_SHLX] = true, [RH_OP_SHRX] = true,
+    [RH_OP_MOVNTI] = true, [RH_OP_VECTOR] = true, [RH_OP_EMMS] = true, [RH_OP_X87] = true,
+    [RH_OP_LDMXCSR] = true, [RH_OP_STMXCSR] = true,
+};
+
+static bool is_vector(const RhInsn *insn)
+{
+    return insn->op == RH_OP_VECTOR || insn->op == RH_OP_EMMS || insn->op == RH_OP_X87 || insn->op == RH_OP_LDMXCSR ||
+           insn->op == RH_OP_STMXCSR;
+}
+
+/* Whether the state of CR0, CR4 and XCR0 lets it run; else the interpreter says what is raised. */
+static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    if (insn->is_vex) {
+        return cpu->has_avx;
+    }
+    if (insn->op == RH_OP_X87) {
+        return has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
+    }
+    if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && insn->pp == 0)) {
+        return has_x87(cpu);
+    }
+    return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || has_x87(cpu));
+}
+
+static bool is_bit_string(const RhInsn *insn)
+{
+    return insn->op >= RH_OP_BT && insn->op <= RH_OP_BTC && insn->has_mem && insn->operand[1] == RH_REG;
+}
+
+static bool is_plain(const Work *w, const RhInsn *insn)
+{
+    const RhTcgCpu *cpu = w->t->cpu;
+
+    if (!plain[insn->op] || (insn->has_mem && !insn->mem_size) || is_bit_string(insn) ||
+        (insn->traits & (RH_INSN_VSIB | RH_INSN_STRING_MEM | RH_INSN_PRIVILEGED))) {
+        return false;
+    }
+    if (!tr_is_64(w) && insn->has_mem &&
+        (insn->segment == RH_FS || insn->segment == RH_GS || insn->segment == RH_CS)) {
+        return false;       /* limits and rights that is_flat does not speak of */
+    }
+    return !is_vector(insn) || is_vector_usable(cpu, insn);
+}
+
+/* --- plain instructions --- */
+
+/* A general register among the operands: which host register, and whether it has to be fetched and put back. */
+typedef struct Fetched {
+    uint8_t guest[2];
+    uint8_t scratch[2];
+    unsigned nr;
+} Fetched;
+
+static bool is_general(const RhInsn *insn, unsigned kind)
+{
+    if (insn->op == RH_OP_VECTOR || insn->op == RH_OP_EMMS) {
+        return kind == RH_REG ? insn->traits & RH_INSN_GPR_REG : kind == RH_RM && (insn->traits & RH_INSN_GPR_RM);
+    }
+    return insn->op != RH_OP_X87;
+}
+
+static bool has_operand(const RhInsn *insn, unsigned kind)
+{
+    for (unsigned i = 0; i < insn->nr_operands; i++) {
+        if (insn->operand[i] == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The host register for a field; false when scratch registers run out. */
+static bool place(Fetched *fetched, unsigned guest, unsigned nr_free, uint8_t *ret)
+{
+    static const uint8_t order[2] = { SCRATCH_B, SCRATCH_A };
+
+    if (tr_host_of[guest] != IN_MEMORY) {
+        *ret = tr_host_of[guest];
+        return true;
+    }
+    for (unsigned i = 0; i < fetched->nr; i++) {
+        if (fetched->guest[i] == guest) {
+            *ret = fetched->scratch[i];
+            return true;
+        }
+    }
+    if (fetched->nr == nr_free) {
+        return false;
+    }
+    fetched->guest[fetched->nr] = (uint8_t)guest;
+    *ret = fetched->scratch[fetched->nr] = order[fetched->nr];
+    fetched->nr++;
+    return true;
+}
+
+static bool place_operands(const RhInsn *insn, Fetched *fetched, RhHostOperands *ret)
+{
+    unsigned nr_free = insn->has_mem ? 1 : 2;
+
+    *ret = (RhHostOperands){ .reg = insn->modrm >> 3 & 7, .rm = insn->rm, .vvvv = insn->vvvv,
+                             .base = SCRATCH_A, .index = SCRATCH_B };
+    if (insn->op == RH_OP_X87 || insn->op == RH_OP_EMMS) {
+        ret->rm = insn->modrm & 7;
+        return true;
+    }
+    if (has_operand(insn, RH_REG)) {
+        ret->reg = insn->reg;
+        if (is_general(insn, RH_REG) && !place(fetched, insn->reg, nr_free, &ret->reg)) {
+            return false;
+        }
+    }
+    if (!insn->has_mem && has_operand(insn, RH_RM) && is_general(insn, RH_RM) &&
+        !place(fetched, insn->rm, nr_free, &ret->rm)) {
+        return false;
+    }
+    return !has_operand(insn, RH_VVVV) || !is_general(insn, RH_VVVV) ||
+           place(fetched, insn->vvvv, nr_free, &ret->vvvv);
+}
+
+static void note_trap(Work *w)
+{
+    RhTranslation *t = w->t;
+    const RhInsn *insn = tr_insn(w);
+
+    if (is_vector(insn) || insn->op == RH_OP_DIV || insn->op == RH_OP_IDIV || insn->op == RH_OP_CMPXCHG8B) {
+        t->traps[t->nr_traps++] = (RhTrap){
+            .at = (uint32_t)(w->e->at - t->e.start),
+            .insn_offset = (uint16_t)(w->rips[w->now] - t->rip),
+            .has_flags = w->flags == FLAGS_IN_HOST && w->live_before[w->now],
+        };
+    }
+}
+
+static bool plain_insn(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    RhEmit *e = w->e;
+    Fetched fetched = { 0 };
+    RhHostOperands host;
+
+    if (insn->operand[0] == RH_MOFFS || insn->operand[1] == RH_MOFFS || !place_operands(insn, &fetched, &host)) {
+        return false;
+    }
+    if (insn->has_mem) {
+        tr_operand(w, insn);
+        if (fetched.nr) {
+            emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+            host.index = H_RSP;
+        }
+    }
+    for (unsigned i = 0; i < fetched.nr; i++) {
+        emit_gs(e, E_MOV, true, fetched.scratch[i], GS_GPR(fetched.guest[i]));
+    }
+    tr_before_op(w);
+    note_trap(w);
+    if (!rh_reencode(e, insn, &host)) {
+        return false;
+    }
+    tr_after_op(w);
+    for (unsigned i = 0; i < fetched.nr; i++) {
+        emit_gs(e, E_MOV_STORE, true, fetched.scratch[i], GS_GPR(fetched.guest[i]));
+    }
+    return true;
+}
+
+/* --- instructions with code of their own --- */
+
+/* Move R10 into a general register by the rules of its size. */
+static void write_register(Work *w, unsigned guest, unsigned size)
+{
+    RhEmit *e = w->e;
+    unsigned host = tr_host_of[guest];
+
+    if (size == 2) {
+        emit8(e, 0x66);
+    }
+    if (host == IN_MEMORY && size == 2) {       /* mov gs:[...], r10w */
+        e->at--;
+        emit8(e, 0x65);
+        emit8(e, 0x66);
+        emit_rex(e, false, SCRATCH_A, 0, 0, false);
+        emit8(e, E_MOV_STORE);
+        emit_modrm_gs(e, SCRATCH_A, GS_GPR(guest));
+    } else if (host == IN_MEMORY) {
+        if (size == 4) {
+            emit_rr(e, E_MOV, false, SCRATCH_A, SCRATCH_A);
+        }
+        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_GPR(guest));
+    } else {
+        emit_rr(e, E_MOV, size == 8, host, SCRATCH_A);
+    }
+}
+
+static bool lea(Work *w)
+{
+    RhInsn insn = *tr_insn(w);
+
+    insn.segment = RH_DS;           /* no base is added */
+    tr_address(w, &insn);
+    write_register(w, insn.reg, insn.size);
+    return true;
+}
+
+static unsigned stack_unit(const Work *w)
+{
+    return tr_is_64(w) ? 8 : 4;
+}
+
+static void move_rsp(Work *w, int by)
+{
+    emit_mem(w->e, E_LEA, tr_is_64(w), HOST_OF_RSP, HOST_OF_RSP, H_RSP, 0, by);
+}
+
+static bool push(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    RhEmit *e = w->e;
+    unsigned unit = stack_unit(w);
+    bool is_wide = unit == 8;
+    bool is_memory = insn->has_mem;
+    unsigned guest = insn->operand[0] == RH_REG ? insn->reg : insn->rm;
+
+    if (insn->size != unit) {
+        return false;
+    }
+    if (is_memory) {
+        tr_operand(w, insn);
+        emit_mem(e, E_MOV, is_wide, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    }
+    tr_stack(w, -(int)unit, unit, true);
+    if (insn->operand[0] != RH_IMM && !is_memory && tr_host_of[guest] != IN_MEMORY) {
+        emit_mem(e, E_MOV_STORE, is_wide, tr_host_of[guest], SCRATCH_A, SCRATCH_B, 0, 0);
+    } else {
+        emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+        if (insn->operand[0] == RH_IMM) {
+            emit_mov_imm(e, SCRATCH_B, insn->imm);
+        } else {
+            emit_gs(e, E_MOV, true, SCRATCH_B, is_memory ? GS_SCRATCH(RH_SCRATCH_VALUE) : GS_GPR(guest));
+        }
+        emit_mem(e, E_MOV_STORE, is_wide, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+    }
+    move_rsp(w, -(int)unit);
+    return true;
+}
+
+static bool pop(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    RhEmit *e = w->e;
+    unsigned unit = stack_unit(w);
+    unsigned guest = insn->operand[0] == RH_REG ? insn->reg : insn->rm;
+
+    if (insn->size != unit || insn->has_mem) {
+        return false;
+    }
+    tr_stack(w, 0, unit, false);
+    emit_mem(e, E_MOV, unit == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    if (guest != RH_RSP) {
+        move_rsp(w, (int)unit);
+    }
+    write_register(w, guest, unit);
+    return true;
+}
+
+static bool leave(Work *w)
+{
+    RhEmit *e = w->e;
+    unsigned unit = stack_unit(w);
+    bool is_wide = unit == 8;
+    uint8_t *retry;
+
+    if (tr_insn(w)->size != unit) {
+        return false;
+    }
+    tr_save_flags(w, w->live_before[w->now]);
+    retry = e->at;
+    emit_rr(e, E_MOV, is_wide, SCRATCH_A, H_RBP);
+    tr_check(w, unit, false, retry);
+    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    emit_mem(e, E_LEA, is_wide, HOST_OF_RSP, H_RBP, H_RSP, 0, (int)unit);
+    emit_mem(e, E_MOV, is_wide, H_RBP, SCRATCH_A, H_RSP, 0, 0);
+    return true;
+}
+
+static bool fence(Work *w)
+{
+    static const uint8_t bytes[] = { 0x0f, 0xae, 0xf0 };    /* MFENCE: does what each of them does */
+
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        emit8(w->e, bytes[i]);
+    }
+    return true;
+}
+
+static bool pause_insn(Work *w)
+{
+    emit8(w->e, 0xf3);
+    emit8(w->e, 0x90);
+    return true;
+}
+
+static bool nothing(Work *w)
+{
+    return true;
+}
+
+/* mov between the accumulator and an absolute address */
+static bool mov_moffs(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    bool is_store = insn->operand[0] == RH_MOFFS;
+    RhEmit *e = w->e;
+
+    tr_operand(w, insn);
+    if (insn->size == 2) {
+        emit8(e, 0x66);
+    }
+    emit_mem(e, (uint8_t)(is_store ? 0x88 : 0x8a) | (insn->size > 1), insn->size == 8, H_RAX, SCRATCH_A, SCRATCH_B, 0, 0);
+    return true;
+}
+
+typedef bool Write(Work *w);
+
+static Write *const own_code[RH_NR_OPS] = {
+    [RH_OP_LEA] = lea, [RH_OP_PUSH] = push, [RH_OP_POP] = pop, [RH_OP_LEAVE] = leave, [RH_OP_FENCE] = fence,
+    [RH_OP_PAUSE] = pause_insn, [RH_OP_NOP] = nothing,
+};
+
+/* False: not translated; what was written for it meanwhile is taken back by the caller. */
+static bool write_insn(Work *w, bool *ret_ends)
+{
+    const RhInsn *insn = tr_insn(w);
+
+    *ret_ends = false;
+    if (!rh_tcg_has(w->t->cpu, insn->feature) || (insn->has_lock && !(insn->traits & RH_INSN_LOCKABLE))) {
+        return false;
+    }
+    if (insn->op == RH_OP_MOV && has_operand(insn, RH_MOFFS) && is_plain(w, insn)) {
+        return mov_moffs(w);
+    }
+    if (is_plain(w, insn)) {
+        return plain_insn(w);
+    }
+    if (own_code[insn->op] && !(!tr_is_64(w) && insn->has_mem && insn->segment != RH_DS && insn->segment != RH_SS &&
+                                insn->segment != RH_ES && insn->op != RH_OP_LEA && insn->op != RH_OP_NOP)) {
+        return own_code[insn->op](w);
+    }
+    return tr_flow(w, ret_ends);
+}
+
+/* --- the block --- */
+
+static void decode_block(Work *w)
+{
+    const RhTranslation *t = w->t;
+    unsigned at = 0;
+
+    while (w->nr < RH_BLOCK_INSNS && at < t->nr_bytes) {
+        RhInsn *insn = &w->insns[w->nr];
+
+        if (rh_decode(t->bytes + at, MIN(t->nr_bytes - at, (unsigned)RH_INSN_MAX), t->cpu->code_size, insn) !=
+                RH_DECODE_OK || insn->op == RH_OP_INVALID) {
+            break;
+        }
+        rh_tcg_fit(t->cpu, insn);
+        w->rips[w->nr] = t->rip + at;
+        w->nr++;
+        at += insn->len;
+        w->rips[w->nr] = t->rip + at;
+        if ((insn->traits & RH_INSN_ENDS_BLOCK) && insn->op != RH_OP_JCC) {
+            break;
+        }
+    }
+}
+
+/* cmp dword gs:[attention], 0; jne: a loop cannot keep us from looking. Returns the displacement of the jump. */
+static uint8_t *write_entry(Work *w)
+{
+    RhEmit *e = w->e;
+
+    w->t->entry = e->at;
+    emit8(e, 0x65);
+    emit8(e, 0x83);
+    emit_modrm_gs(e, 7, GS_OF(attention));
+    emit8(e, 0);
+    return emit_jcc(e, E_NE);
+}
+
+static void leave_at_entry(Work *w, RhLeave reason)
+{
+    tr_set_rip(w->e, w->t->rip);
+    emit_mov_imm(w->e, SCRATCH_B, reason);
+    emit_patch(w->e, emit_jmp(w->e), w->t->glue->leave);
+}
+
+static void write_body(Work *w)
+{
+    RhTranslation *t = w->t;
+    bool ends = false;
+
+    for (w->now = 0; w->now < w->nr && !ends; w->now++) {
+        RhEmit was = *w->e;
+        unsigned nr_cold = w->nr_cold;
+        unsigned nr_traps = t->nr_traps;
+        FlagsPlace flags = w->flags;
+
+        if (!write_insn(w, &ends)) {
+            w->e->at = was.at;
+            w->nr_cold = nr_cold;
+            t->nr_traps = nr_traps;
+            w->flags = flags;
+            t->nr_insns = w->now;
+            tr_leave(w, RH_LEAVE_INTERPRET);
+            t->len = (unsigned)(w->rips[w->now] - t->rip) + w->insns[w->now].len;
+            return;
+        }
+    }
+    t->nr_insns = w->nr;
+    t->len = (unsigned)(w->rips[w->nr] - t->rip);
+    if (!ends) {
+        tr_exit_to(w, w->rips[w->nr]);
+    }
+}
+
+bool rh_translate(RhTranslation *t)
+{
+    Cold cold[MAX_COLD];
+    Work w = { .t = t, .e = &t->e, .flags = FLAGS_SAVED, .cold = cold };
+    uint8_t *look;
+
+    t->nr_links = t->nr_traps = t->nr_insns = 0;
+    decode_block(&w);
+    if (!w.nr) {
+        return true;
+    }
+    tr_find_live_flags(&w);
+    look = write_entry(&w);
+    t->entry_forward = t->e.at;
+    write_body(&w);
+    tr_write_cold(&w);
+    emit_patch(&t->e, look, t->e.at);
+    leave_at_entry(&w, RH_LEAVE_ATTENTION);
+    t->dead = t->e.at;
+    leave_at_entry(&w, RH_LEAVE_LOOKUP);
+    return !t->e.has_overflowed;
+}

@@ -1,0 +1,216 @@
+/*
+ * Compares what an engine made of an instruction with what the processor did, and knows what the manual leaves undefined.
+ */
+#include "tests/tcg/native.h"
+
+/* ---- what is undefined ---- */
+
+static uint32_t undefined_by_shift(const RhInsn *insn, uint64_t count)
+{
+    count &= insn->size == 8 ? 63 : 31;
+    if (count == 0) {
+        return 0;
+    }
+    uint32_t flags = count != 1 ? RH_FLAG_OF : 0;
+
+    if (insn->op <= RH_OP_RCR) {
+        return flags;
+    }
+    flags |= RH_FLAG_AF;
+    if (insn->op == RH_OP_SHLD || insn->op == RH_OP_SHRD) {
+        return count > insn->size * 8u ? RH_FLAGS_STATUS : flags;
+    }
+    /* CF of SHL and SHR, when all bits have gone */
+    return insn->op != RH_OP_SAR && count >= insn->size * 8u ? flags | RH_FLAG_CF : flags;
+}
+
+static uint64_t shift_count(const RhInsn *insn, const RhNativeState *before)
+{
+    switch (insn->operand[insn->nr_operands - 1]) {
+    case RH_CL:  return before->gpr[RH_RCX];
+    case RH_ONE: return 1;
+    default:     return insn->imm;
+    }
+}
+
+uint32_t rh_native_undefined_flags(const RhInsn *insn, const RhNativeState *before)
+{
+    switch (insn->op) {
+    case RH_OP_OR: case RH_OP_AND: case RH_OP_XOR: case RH_OP_TEST:
+        return RH_FLAG_AF;
+    case RH_OP_ROL ... RH_OP_SHRD:
+        return undefined_by_shift(insn, shift_count(insn, before));
+    case RH_OP_MUL: case RH_OP_IMUL1: case RH_OP_IMUL:
+        return RH_FLAG_SF | RH_FLAG_ZF | RH_FLAG_AF | RH_FLAG_PF;
+    case RH_OP_DIV: case RH_OP_IDIV:
+        return RH_FLAGS_STATUS;
+    case RH_OP_BT: case RH_OP_BTS: case RH_OP_BTR: case RH_OP_BTC:
+        return RH_FLAG_OF | RH_FLAG_SF | RH_FLAG_AF | RH_FLAG_PF;
+    case RH_OP_BSF: case RH_OP_BSR:
+        return RH_FLAG_CF | RH_FLAG_OF | RH_FLAG_SF | RH_FLAG_AF | RH_FLAG_PF;
+    case RH_OP_TZCNT: case RH_OP_LZCNT:
+        return RH_FLAG_OF | RH_FLAG_SF | RH_FLAG_AF | RH_FLAG_PF;
+    case RH_OP_ANDN: case RH_OP_BZHI: case RH_OP_BLSI: case RH_OP_BLSMSK: case RH_OP_BLSR:
+        return RH_FLAG_AF | RH_FLAG_PF;
+    case RH_OP_BEXTR:
+        return RH_FLAG_AF | RH_FLAG_SF | RH_FLAG_PF;
+    default:
+        return 0;
+    }
+}
+
+/* BSF and BSR of 0 leave the destination undefined. */
+static bool is_register_undefined(const RhNativeCase *at, const RhNativeState *expected, unsigned reg)
+{
+    return (at->insn.op == RH_OP_BSF || at->insn.op == RH_OP_BSR) && reg == at->insn.reg && expected->rflags & RH_FLAG_ZF;
+}
+
+/* ---- memory that tells where an x87 instruction stood: engines do not keep that ---- */
+
+static uint64_t operand_address(const RhNativeCase *at)
+{
+    const RhInsn *insn = &at->insn;
+    const RhNativeState *before = &at->before;
+    uint64_t address = insn->disp;
+
+    if (insn->base == RH_REG_RIP) {
+        address += RH_NATIVE_CODE + RH_NATIVE_CODE_AT + insn->len;
+    } else if (insn->base != RH_NO_REG) {
+        address += before->gpr[insn->base];
+    }
+    if (insn->index != RH_NO_REG) {
+        address += before->gpr[insn->index] * insn->scale;
+    }
+    if (insn->addr_size == 4) {
+        address = (uint32_t)address;
+    }
+    return address + (insn->segment == RH_FS ? before->fs_base : insn->segment == RH_GS ? before->gs_base : 0);
+}
+
+/* FNSTENV and FNSAVE: everything behind the tag word, up to the end of the environment */
+static bool is_pointer_byte(const RhNativeCase *at, unsigned offset)
+{
+    const RhInsn *insn = &at->insn;
+
+    if (insn->op != RH_OP_X87 || !insn->has_mem || (insn->modrm >> 3 & 7) != 6 || (insn->opcode != 0xd9 && insn->opcode != 0xdd)) {
+        return false;
+    }
+    bool is_short = insn->mem_size == 14 || insn->mem_size == 94;
+    uint64_t from = operand_address(at) + (is_short ? 6 : 12);
+
+    return RH_NATIVE_DATA + offset >= from && RH_NATIVE_DATA + offset < from + (is_short ? 8 : 16);
+}
+
+/* ---- comparison ---- */
+
+typedef struct Compare {
+    const RhNativeCase *at;
+    const RhNativeState *expected, *got;
+    GString *text;
+} Compare;
+
+static void differ(Compare *c, const char *what, uint64_t expected, uint64_t got)
+{
+    if (expected != got) {
+        g_string_append_printf(c->text, "; %s is %" PRIx64 ", should be %" PRIx64, what, got, expected);
+    }
+}
+
+static void differ_bytes(Compare *c, const char *what, unsigned nr, const uint8_t *expected, const uint8_t *got, unsigned size)
+{
+    if (memcmp(expected, got, size) == 0) {
+        return;
+    }
+    g_string_append_printf(c->text, "; %s%u is ", what, nr);
+    for (unsigned i = size; i-- > 0;) {
+        g_string_append_printf(c->text, "%02x", got[i]);
+    }
+    g_string_append(c->text, ", should be ");
+    for (unsigned i = size; i-- > 0;) {
+        g_string_append_printf(c->text, "%02x", expected[i]);
+    }
+}
+
+static void compare_general(Compare *c)
+{
+    static const char *const names[RH_NR_GPR] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                                  "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
+    uint64_t defined = ~(uint64_t)RH_RFLAGS_RF;
+
+    differ(c, "fault", c->expected->fault, c->got->fault);
+    differ(c, "error code", c->expected->fault_error, c->got->fault_error);
+    differ(c, "cr2", c->expected->fault_cr2, c->got->fault_cr2);
+    differ(c, "rip", c->expected->rip, c->got->rip);
+    for (unsigned i = 0; i < RH_NR_GPR; i++) {
+        if (!is_register_undefined(c->at, c->expected, i)) {
+            differ(c, names[i], c->expected->gpr[i], c->got->gpr[i]);
+        }
+    }
+    if (c->expected->fault == RH_NATIVE_NO_FAULT) {
+        defined &= ~(uint64_t)rh_native_undefined_flags(&c->at->insn, &c->at->before);
+    }
+    differ(c, "rflags", c->expected->rflags & defined, c->got->rflags & defined);
+    differ(c, "fs base", c->expected->fs_base, c->got->fs_base);
+    differ(c, "gs base", c->expected->gs_base, c->got->gs_base);
+}
+
+static void compare_vector(Compare *c)
+{
+    const RhTcgVector *expected = &c->expected->vector;
+    const RhTcgVector *got = &c->got->vector;
+
+    differ(c, "fcw", expected->fcw, got->fcw);
+    differ(c, "fsw", expected->fsw, got->fsw);
+    differ(c, "ftw", expected->ftw, got->ftw);
+    differ(c, "mxcsr", expected->mxcsr, got->mxcsr);
+    for (unsigned i = 0; i < 8; i++) {
+        differ_bytes(c, "st", i, expected->st[i], got->st[i], 10);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        differ_bytes(c, "xmm", i, expected->xmm[i], got->xmm[i], 16);
+        differ_bytes(c, "upper ymm", i, expected->ymm_high[i], got->ymm_high[i], 16);
+    }
+}
+
+static void compare_data(Compare *c)
+{
+    if (memcmp(c->expected->data, c->got->data, RH_NATIVE_DATA_SIZE) == 0) {
+        return;
+    }
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < RH_NATIVE_DATA_SIZE && nr < 8; i++) {
+        if (c->expected->data[i] != c->got->data[i] && !is_pointer_byte(c->at, i)) {
+            g_string_append_printf(c->text, "; byte at %x is %02x, should be %02x", RH_NATIVE_DATA + i, c->got->data[i], c->expected->data[i]);
+            nr++;
+        }
+    }
+}
+
+char *rh_native_compare(const RhNativeCase *at, const RhNativeState *expected, const RhNativeState *got)
+{
+    Compare c = { at, expected, got, g_string_new(NULL) };
+
+    for (unsigned i = 0; i < at->len; i++) {
+        g_string_append_printf(c.text, "%02x", at->code[i]);
+    }
+    g_string_append_printf(c.text, " (%s)", rh_op_name(at->insn.op));
+    size_t head = c.text->len;
+
+    compare_general(&c);
+    compare_vector(&c);
+    compare_data(&c);
+    bool is_same = c.text->len == head;
+
+    return g_string_free(c.text, is_same);
+}
+
+char *rh_native_check(const RhNativeCase *at, RhNativeRun run)
+{
+    RhNativeState expected;
+    RhNativeState got = { 0 };
+
+    rh_native_run(&at->before, at->code, at->len, &expected);
+    run(&at->before, at->code, at->len, &got);
+    return rh_native_compare(at, &expected, &got);
+}

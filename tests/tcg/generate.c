@@ -1,0 +1,731 @@
+/*
+ * Makes instructions and states for native runs. Encodings come from asking the decoder about every opcode of every map, so
+ * whatever it learns is tested. Operands are aimed at scratch memory: mostly within, sometimes over its edges.
+ */
+#include "tests/tcg/native.h"
+
+uint64_t rh_native_next(uint64_t *seed)
+{
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    return *seed * UINT64_C(2685821657736338717);
+}
+
+static unsigned below(uint64_t *seed, unsigned limit)
+{
+    return (rh_native_next(seed) >> 32) % limit;
+}
+
+/* True once in @n times */
+static bool one_in(uint64_t *seed, unsigned n)
+{
+    return below(seed, n) == 0;
+}
+
+/* ---- what may run ---- */
+
+bool rh_native_has(RhInsnFeature feature)
+{
+    switch (feature) {
+    case RH_FEAT_AVX2:   return __builtin_cpu_supports("avx2");
+    case RH_FEAT_FMA:    return __builtin_cpu_supports("fma");
+    case RH_FEAT_F16C:   return __builtin_cpu_supports("f16c");
+    case RH_FEAT_BMI1:   return __builtin_cpu_supports("bmi");
+    case RH_FEAT_BMI2:   return __builtin_cpu_supports("bmi2");
+    case RH_FEAT_AES:    return __builtin_cpu_supports("aes");
+    case RH_FEAT_PCLMUL: return __builtin_cpu_supports("pclmul");
+    case RH_FEAT_POPCNT: return __builtin_cpu_supports("popcnt");
+    case RH_FEAT_LZCNT:  return __builtin_cpu_supports("lzcnt");
+    case RH_FEAT_SHA: {
+        uint32_t leaf_7_ebx;
+
+        __asm__("cpuid" : "=b"(leaf_7_ebx) : "a"(7), "c"(0) : "edx");
+        return leaf_7_ebx >> 29 & 1;
+    }
+    case RH_FEAT_ADX: {
+        uint32_t leaf_7_ebx;
+
+        __asm__("cpuid" : "=b"(leaf_7_ebx) : "a"(7), "c"(0) : "edx");
+        return leaf_7_ebx >> 19 & 1;
+    }
+    case RH_FEAT_MOVBE: {
+        uint32_t leaf_1_ecx;
+
+        __asm__("cpuid" : "=c"(leaf_1_ecx) : "a"(1) : "ebx", "edx");
+        return leaf_1_ecx >> 22 & 1;
+    }
+    case RH_FEAT_MOVDIRI:
+    case RH_FEAT_MOVDIR64B:
+    case RH_FEAT_SERIALIZE:
+    case RH_FEAT_CLWB:
+    case RH_FEAT_CLFLUSHOPT:
+        return false;       /* few CPUs have them, and they have nothing to compare */
+    default:
+        return true;
+    }
+}
+
+bool rh_native_is_runnable(const RhInsn *insn)
+{
+    switch (insn->op) {
+    case RH_OP_INVALID:
+    case RH_OP_PUSH_SEG: case RH_OP_POP_SEG: case RH_OP_MOV_FROM_SEG: case RH_OP_MOV_TO_SEG: case RH_OP_LOAD_FAR:
+    case RH_OP_JMP_FAR: case RH_OP_CALL_FAR: case RH_OP_RETF: case RH_OP_IRET: case RH_OP_INT:
+    case RH_OP_LAR: case RH_OP_LSL: case RH_OP_VERR: case RH_OP_VERW:
+    case RH_OP_SGDT: case RH_OP_SIDT: case RH_OP_SLDT: case RH_OP_STR: case RH_OP_SMSW:
+    case RH_OP_SYSCALL: case RH_OP_SYSENTER: case RH_OP_VMCALL: case RH_OP_MONITOR: case RH_OP_MWAIT:
+    case RH_OP_CPUID: case RH_OP_RDTSC: case RH_OP_RDTSCP: case RH_OP_RDPMC: case RH_OP_RDPID: case RH_OP_RDRAND: case RH_OP_RDSEED:
+    case RH_OP_XGETBV: case RH_OP_FXSAVE: case RH_OP_FXRSTOR: case RH_OP_XSAVE: case RH_OP_XSAVEC: case RH_OP_XSAVEOPT:
+    case RH_OP_XSAVES: case RH_OP_XRSTOR: case RH_OP_XRSTORS:
+        return false;
+    case RH_OP_BSWAP:
+        return insn->size != 2;     /* undefined, SDM vol. 2 BSWAP */
+    case RH_OP_CLI: case RH_OP_STI:
+        return false;               /* the kernel may pretend that they work */
+    default:
+        return rh_native_has(insn->feature);
+    }
+}
+
+/* ---- templates ---- */
+
+typedef struct Template {
+    uint8_t prefix;         /* 0, 66, F2, F3 */
+    bool is_vex, w, l;
+    bool has_modrm, is_memory, is_rm_fixed;
+    uint8_t map, opcode;
+    uint8_t reg, rm;        /* low bits of ModRM */
+} Template;
+
+static GArray *templates;
+
+static uint8_t pp_of(uint8_t prefix)
+{
+    return prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
+}
+
+/* Prefixes and opcode; @ext are R, X, B bits as in REX. Returns the number of bytes. */
+static unsigned put_opcode(const Template *t, uint8_t *at, unsigned ext, bool has_rex, unsigned vvvv)
+{
+    unsigned nr = 0;
+
+    if (t->is_vex) {
+        at[nr++] = 0xc4;
+        at[nr++] = (~ext & 7) << 5 | t->map;
+        at[nr++] = t->w << 7 | (~vvvv & 15) << 3 | t->l << 2 | pp_of(t->prefix);
+        at[nr++] = t->opcode;
+        return nr;
+    }
+    if (t->prefix) {
+        at[nr++] = t->prefix;
+    }
+    if (has_rex || t->w) {
+        at[nr++] = 0x40 | t->w << 3 | ext;
+    }
+    if (t->map) {
+        at[nr++] = 0x0f;
+    }
+    if (t->map > 1) {
+        at[nr++] = t->map == 2 ? 0x38 : 0x3a;
+    }
+    at[nr++] = t->opcode;
+    return nr;
+}
+
+static bool decodes(const uint8_t *bytes, RhInsn *ret)
+{
+    return rh_decode(bytes, RH_INSN_MAX, RH_CODE_64, ret) == RH_DECODE_OK && rh_native_is_runnable(ret);
+}
+
+static bool is_string(const RhInsn *insn)
+{
+    return insn->op >= RH_OP_MOVS && insn->op <= RH_OP_OUTS;
+}
+
+/* Adds the template if the decoder takes it: with VEX.vvvv as none, or as a register. */
+static bool consider(Template *t)
+{
+    uint8_t bytes[32] = { 0 };
+    RhInsn insn;
+    bool ok = false;
+
+    for (unsigned vvvv = 0; vvvv < 2 && !ok; vvvv++) {
+        unsigned nr = put_opcode(t, bytes, 0, false, vvvv * 3);
+
+        bytes[nr] = (t->is_memory ? 0 : 0xc0) | t->reg << 3 | t->rm;
+        bytes[nr + 1] = 0x08;       /* if it is SIB: [rax + rcx] */
+        ok = decodes(bytes, &insn);
+    }
+    if (!ok || (insn.rep && !is_string(&insn) && insn.op != RH_OP_PAUSE)) {
+        return false;
+    }
+    t->has_modrm = insn.has_modrm;
+    g_array_append_val(templates, *t);
+    return true;
+}
+
+static void consider_modrm(Template *t)
+{
+    for (unsigned reg = 0; reg < 8; reg++) {
+        t->reg = reg;
+        t->is_memory = true;
+        t->is_rm_fixed = false;
+        t->rm = 4;                  /* SIB: gathers have no other form */
+        if (consider(t) && !t->has_modrm) {
+            return;
+        }
+        t->is_memory = false;
+        /* Where rm chooses the instruction, each counts: x87 and group 7. */
+        t->is_rm_fixed = !t->is_vex && ((t->map == 0 && t->opcode >= 0xd8 && t->opcode <= 0xdf) || (t->map == 1 && t->opcode == 1));
+        for (unsigned rm = 0; rm < (t->is_rm_fixed ? 8 : 1); rm++) {
+            t->rm = rm;
+            if (consider(t) && !t->has_modrm) {
+                return;
+            }
+        }
+    }
+}
+
+static void make_templates(void)
+{
+    static const uint8_t prefixes[] = { 0, 0x66, 0xf2, 0xf3 };
+
+    if (templates) {
+        return;
+    }
+    templates = g_array_new(FALSE, TRUE, sizeof(Template));
+    for (unsigned i = 0; i < 4 * 256 * RH_COUNT(prefixes) * 2; i++) {
+        Template t = { .map = i / 2048, .opcode = i / 8 % 256, .prefix = prefixes[i / 2 % 4], .w = i & 1 };
+
+        consider_modrm(&t);
+    }
+    for (unsigned i = 0; i < 3 * 256 * RH_COUNT(prefixes) * 4; i++) {
+        Template t = { .is_vex = true, .map = 1 + i / 4096, .opcode = i / 16 % 256, .prefix = prefixes[i / 4 % 4], .w = i & 1, .l = i >> 1 & 1 };
+
+        consider_modrm(&t);
+    }
+}
+
+unsigned rh_native_nr_templates(void)
+{
+    make_templates();
+    return templates->len;
+}
+
+/* ---- values ---- */
+
+static uint64_t random_value(uint64_t *seed)
+{
+    static const uint64_t edges[] = {
+        0, 1, 2, 3, 0x7f, 0x80, 0x81, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff,
+        UINT64_C(0x100000000), INT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, UINT64_MAX, UINT64_MAX - 1,
+        UINT64_C(0xffffffff80000000), UINT64_C(0xffffffffffffff80), UINT64_C(0x5555555555555555), UINT64_C(0xaaaaaaaaaaaaaaaa),
+    };
+
+    switch (below(seed, 4)) {
+    case 0:  return edges[below(seed, RH_COUNT(edges))];
+    case 1:  return below(seed, 64);
+    case 2:  return rh_native_next(seed) >> below(seed, 64);
+    default: return rh_native_next(seed);
+    }
+}
+
+static uint32_t random_single(uint64_t *seed)
+{
+    static const uint32_t edges[] = {
+        0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xffbfffff, 1, 0x80000001,
+        0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000, 0x4effffff, 0x3f000000, 0x40490fdb, 0x33800000,
+    };
+
+    return one_in(seed, 3) ? (uint32_t)rh_native_next(seed) : edges[below(seed, RH_COUNT(edges))];
+}
+
+static uint64_t random_double(uint64_t *seed)
+{
+    static const uint64_t edges[] = {
+        0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000), UINT64_C(0xbff0000000000000), UINT64_C(0x7ff0000000000000),
+        UINT64_C(0xfff0000000000000), UINT64_C(0x7ff8000000000000), UINT64_C(0x7ff0000000000001), 1, UINT64_C(0x000fffffffffffff),
+        UINT64_C(0x0010000000000000), UINT64_C(0x7fefffffffffffff), UINT64_C(0x41dfffffffc00000), UINT64_C(0x41e0000000000000),
+        UINT64_C(0x43e0000000000000), UINT64_C(0xc3e0000000000000), UINT64_C(0x3fe0000000000000), UINT64_C(0x400921fb54442d18),
+    };
+
+    return one_in(seed, 3) ? rh_native_next(seed) : edges[below(seed, RH_COUNT(edges))];
+}
+
+/* 16 bytes of one kind: bytes, integers, singles, doubles */
+static void random_vector(uint64_t *seed, uint8_t ret[16])
+{
+    uint64_t words[2];
+    unsigned kind = below(seed, 4);
+
+    for (unsigned i = 0; i < 2; i++) {
+        words[i] = kind == 0   ? rh_native_next(seed)
+                   : kind == 1 ? random_value(seed)
+                   : kind == 2 ? (uint64_t)random_single(seed) << 32 | random_single(seed)
+                               : random_double(seed);
+    }
+    memcpy(ret, words, sizeof(words));
+}
+
+static void random_x87(uint64_t *seed, uint8_t ret[16])
+{
+    static const struct { uint64_t significand; uint16_t exponent; } edges[] = {
+        { 0, 0 }, { UINT64_C(1) << 63, 0x3fff }, { UINT64_C(1) << 63, 0x7fff } /* infinity */, { UINT64_C(3) << 62, 0x7fff } /* NaN */,
+        { (UINT64_C(1) << 63) + 1, 0x7fff } /* signalling */, { 1, 0 }, { UINT64_C(1) << 63, 0 } /* pseudo-denormal */,
+        { 1, 0x3fff } /* unnormal: unsupported */, { UINT64_MAX, 0x7ffe }, { UINT64_C(1) << 63, 1 }, { UINT64_C(0xc90fdaa22168c235), 0x4000 },
+        { UINT64_MAX, 0x403e }, { UINT64_C(1) << 63, 0x403e }, { UINT64_C(1) << 63, 0x3ffe },
+    };
+    unsigned i = below(seed, RH_COUNT(edges));
+    uint64_t significand = edges[i].significand;
+    uint16_t exponent = edges[i].exponent;
+
+    if (one_in(seed, 3)) {
+        significand = rh_native_next(seed) | UINT64_C(1) << 63;
+        exponent = 0x3fff - 40 + below(seed, 80);
+    }
+    exponent |= below(seed, 2) << 15;
+    memset(ret, 0, 16);
+    memcpy(ret, &significand, 8);
+    memcpy(ret + 8, &exponent, 2);
+}
+
+static void random_vectors(uint64_t *seed, RhTcgVector *ret)
+{
+    *ret = (RhTcgVector){ .fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = 0xffff, .xstate_bv = 7 };
+    for (unsigned i = 0; i < 16; i++) {
+        random_vector(seed, ret->xmm[i]);
+        random_vector(seed, ret->ymm_high[i]);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        random_x87(seed, ret->st[i]);
+    }
+    ret->ftw = one_in(seed, 2) ? 0xff : rh_native_next(seed) >> 40;
+    ret->fsw = (below(seed, 8) << 11) | (rh_native_next(seed) >> 40 & 0x4700);
+    if (one_in(seed, 2)) {          /* rounding and precision; flush and denormals; some exceptions unmasked */
+        ret->fcw = 0x3f | below(seed, 4) << 8 | below(seed, 4) << 10 | (one_in(seed, 4) ? 0 : 0x40);
+        ret->mxcsr = 0x1f80 | below(seed, 4) << 13 | (one_in(seed, 3) ? 0x8040 : 0);
+        if (one_in(seed, 4)) {
+            ret->fcw &= ~(1u << below(seed, 6));
+            ret->mxcsr &= ~(0x80u << below(seed, 6));
+        }
+    }
+}
+
+/* A place for @size bytes: in the middle, over the border of the two pages, at the ends, beyond them. */
+static uint64_t random_place(uint64_t *seed, unsigned size)
+{
+    uint64_t end = RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE;
+
+    switch (below(seed, 16)) {
+    case 0:  return end - size;
+    case 1:  return RH_NATIVE_DATA;
+    case 2:  return RH_NATIVE_DATA + 4096 - below(seed, size + 1);
+    case 3:  return one_in(seed, 2) ? end - below(seed, size) : RH_NATIVE_DATA - below(seed, size);
+    case 4 ... 7:
+        return RH_NATIVE_DATA + 1024 + below(seed, 6000);
+    default:
+        return RH_NATIVE_DATA + 1024 + below(seed, 90) * 64;
+    }
+}
+
+void rh_native_state_random(uint64_t *seed, RhNativeState *ret)
+{
+    memset(ret, 0, offsetof(RhNativeState, vector));
+    for (unsigned i = 0; i < RH_NR_GPR; i++) {
+        ret->gpr[i] = random_value(seed);
+    }
+    ret->gpr[RH_RBX] = random_place(seed, 256);
+    ret->gpr[RH_RSP] = random_place(seed, 8);
+    ret->gpr[RH_RBP] = random_place(seed, 8);
+    ret->gpr[RH_RSI] = random_place(seed, 8);
+    ret->gpr[RH_RDI] = random_place(seed, 8);
+    ret->rip = RH_NATIVE_CODE + RH_NATIVE_CODE_AT;
+    ret->rflags = 0x202 | (rh_native_next(seed) >> 20 & RH_FLAGS_STATUS) | (one_in(seed, 4) ? RH_RFLAGS_DF : 0);
+    /* Less than 0x0f000000, so that what forgets to subtract a base does not come to where the trampoline keeps its things. */
+    ret->fs_base = below(seed, 0xf00) << 16;
+    ret->gs_base = below(seed, 0xf00) << 16;
+    ret->fault = RH_NATIVE_NO_FAULT;
+    random_vectors(seed, &ret->vector);
+    for (unsigned i = 0; i < RH_NATIVE_DATA_SIZE; i += 16) {
+        random_vector(seed, ret->data + i);
+    }
+}
+
+/* ---- operands ---- */
+
+static uint64_t segment_base(const RhInsn *insn, const RhNativeState *state)
+{
+    return insn->segment == RH_FS ? state->fs_base : insn->segment == RH_GS ? state->gs_base : 0;
+}
+
+static uint64_t cut_address(const RhInsn *insn, uint64_t address)
+{
+    return insn->addr_size == 4 ? (uint32_t)address : address;
+}
+
+static void set_address(const RhInsn *insn, uint64_t *reg, uint64_t address)
+{
+    *reg = insn->addr_size == 4 ? (*reg & ~UINT64_C(0xffffffff)) | (uint32_t)address : address;
+}
+
+static void put_data(RhNativeState *state, uint64_t at, const void *bytes, unsigned len)
+{
+    if (at >= RH_NATIVE_DATA && at - RH_NATIVE_DATA <= RH_NATIVE_DATA_SIZE - len) {
+        memcpy(state->data + (at - RH_NATIVE_DATA), bytes, len);
+    }
+}
+
+/* Indices of a gather: near enough to the base. */
+static void aim_gather(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    unsigned width = insn->opcode & 1 ? 8 : 4;
+
+    for (unsigned i = 0; i < 16; i += width) {
+        int64_t low = (int64_t)below(seed, 0x400) - 0x200;
+        int64_t high = (int64_t)below(seed, 0x400) - 0x200;
+
+        memcpy(state->vector.xmm[insn->index] + i, &low, width);
+        memcpy(state->vector.ymm_high[insn->index] + i, &high, width);
+    }
+}
+
+static uint64_t index_part(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    if (insn->traits & RH_INSN_VSIB) {
+        aim_gather(insn, seed, state);
+        return 0;
+    }
+    if (insn->index == RH_NO_REG) {
+        return 0;
+    }
+    /* RSP must stay in reach, and a displacement alone cannot make good for a large index. */
+    if (insn->base == RH_RSP || insn->base == RH_NO_REG || insn->index == RH_RSP) {
+        state->gpr[insn->index] = below(seed, 32);
+    }
+    return state->gpr[insn->index] * insn->scale;
+}
+
+/* Sets base and index so that the operand is at a good place. */
+static uint64_t aim_memory(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    unsigned size = insn->mem_size ? insn->mem_size : 64;
+    uint64_t place = random_place(seed, size);
+    uint64_t rest = index_part(insn, seed, state) + insn->disp + segment_base(insn, state);
+
+    if (insn->traits & RH_INSN_ALIGNED || insn->mem_size >= 16) {
+        place = one_in(seed, 8) ? place : place & ~UINT64_C(31);
+    }
+    if (insn->base < RH_NR_GPR) {
+        if (insn->base != RH_RSP && insn->addr_size == 8 && one_in(seed, 40)) {
+            place = UINT64_C(1) << 63 | rh_native_next(seed) >> 2;      /* not canonical */
+        }
+        uint64_t base = insn->base == insn->index ? (place - insn->disp) / (1u + insn->scale) : place - rest;
+
+        set_address(insn, &state->gpr[insn->base], base);
+        return place;
+    }
+    uint64_t base = insn->base == RH_REG_RIP ? RH_NATIVE_CODE + RH_NATIVE_CODE_AT + insn->len : 0;
+
+    return cut_address(insn, base + rest - segment_base(insn, state)) + segment_base(insn, state);
+}
+
+/* An address of INT3, sometimes one where nothing is, or that is none */
+static uint64_t random_target(uint64_t *seed)
+{
+    switch (below(seed, 8)) {
+    case 0:  return UINT64_C(1) << 62 | rh_native_next(seed) >> 8;
+    case 1:  return 0x7000 + below(seed, 256);
+    default: return RH_NATIVE_CODE + 16 + below(seed, 0x700);
+    }
+}
+
+static void aim_branch(const RhInsn *insn, uint64_t *seed, RhNativeState *state, uint64_t memory)
+{
+    uint64_t target = random_target(seed);
+
+    if (insn->op == RH_OP_RET) {
+        put_data(state, state->gpr[RH_RSP], &target, 8);
+    } else if (insn->has_mem) {
+        put_data(state, memory, &target, 8);
+    } else {
+        state->gpr[insn->rm] = target;
+    }
+}
+
+static void aim_string(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    static const uint16_t counts[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 300, 1000 };
+
+    if (insn->rep) {
+        uint64_t count = one_in(seed, 30) ? rh_native_next(seed) : counts[below(seed, RH_COUNT(counts))];
+
+        set_address(insn, &state->gpr[RH_RCX], count);
+    }
+    if (insn->op == RH_OP_MOVS || insn->op == RH_OP_CMPS || insn->op == RH_OP_LODS) {
+        set_address(insn, &state->gpr[RH_RSI], state->gpr[RH_RSI] - segment_base(insn, state));
+    }
+    /* Runs that are equal for a while */
+    if ((insn->op == RH_OP_CMPS || insn->op == RH_OP_SCAS) && one_in(seed, 2)) {
+        memset(state->data, state->gpr[RH_RAX], sizeof(state->data));
+        state->gpr[RH_RAX] = (state->gpr[RH_RAX] & 0xff) * UINT64_C(0x0101010101010101);
+        state->data[1024 + below(seed, 6000)] ^= 1;
+    }
+}
+
+/* Dividends that give a quotient, half of the time */
+static void aim_division(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    if (one_in(seed, 2)) {
+        return;
+    }
+    if (insn->size == 1) {
+        state->gpr[RH_RAX] = (state->gpr[RH_RAX] & ~UINT64_C(0xffff)) | below(seed, 0x80);
+    } else {
+        state->gpr[RH_RDX] = insn->op == RH_OP_IDIV && one_in(seed, 2) ? UINT64_MAX : 0;
+    }
+}
+
+/* Which registers the address takes: others may be changed freely. */
+static bool is_in_address(const RhInsn *insn, unsigned reg)
+{
+    return insn->has_mem && (insn->base == reg || insn->index == reg);
+}
+
+static void aim_shift(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    /* More than the operand's size: undefined, SDM vol. 2 SHLD */
+    if (insn->size == 2 && (state->gpr[RH_RCX] & 31) > 16 && !is_in_address(insn, RH_RCX)) {
+        state->gpr[RH_RCX] = (state->gpr[RH_RCX] & ~UINT64_C(0xff)) | below(seed, 17);
+    }
+}
+
+/* What an instruction wants besides its memory operand */
+static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, uint64_t memory)
+{
+    switch (insn->op) {
+    case RH_OP_JMP_IND:
+    case RH_OP_CALL_IND:
+    case RH_OP_RET:
+        aim_branch(insn, seed, state, memory);
+        break;
+    case RH_OP_MOVS ... RH_OP_OUTS:
+        aim_string(insn, seed, state);
+        break;
+    case RH_OP_DIV:
+    case RH_OP_IDIV:
+        if (!is_in_address(insn, RH_RAX) && !is_in_address(insn, RH_RDX)) {
+            aim_division(insn, seed, state);
+        }
+        break;
+    case RH_OP_SHLD:
+    case RH_OP_SHRD:
+        aim_shift(insn, seed, state);
+        break;
+    case RH_OP_BT ... RH_OP_BTC:
+        /* The bit offset reaches far. */
+        if (insn->has_mem && insn->operand[1] == RH_REG && !is_in_address(insn, insn->reg)) {
+            state->gpr[insn->reg] = (int64_t)below(seed, 16384) - 8192;
+        }
+        break;
+    case RH_OP_XLAT:
+        set_address(insn, &state->gpr[RH_RBX], state->gpr[RH_RBX] - segment_base(insn, state));
+        break;
+    case RH_OP_POPF: {
+        uint64_t image = rh_native_next(seed) & ~(uint64_t)(RH_RFLAGS_TF | RH_RFLAGS_AC);
+
+        put_data(state, state->gpr[RH_RSP], &image, 8);
+        break;
+    }
+    case RH_OP_LDMXCSR: {
+        uint32_t image = rh_native_next(seed) & (one_in(seed, 8) ? UINT32_MAX : 0xffff);
+
+        put_data(state, memory, &image, 4);
+        break;
+    }
+    case RH_OP_CMPXCHG:
+        if (one_in(seed, 2) && memory >= RH_NATIVE_DATA && memory <= RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE - 8 && !is_in_address(insn, RH_RAX)) {
+            memcpy(&state->gpr[RH_RAX], state->data + (memory - RH_NATIVE_DATA), 8);
+        }
+        break;
+    case RH_OP_CMPXCHG8B:
+        if (one_in(seed, 2) && !is_in_address(insn, RH_RAX) && !is_in_address(insn, RH_RDX)) {
+            put_data(state, memory, &state->gpr[RH_RAX], insn->size / 2);
+            put_data(state, memory + insn->size / 2, &state->gpr[RH_RDX], insn->size / 2);
+        }
+        break;
+    case RH_OP_VECTOR:
+        if (insn->traits & RH_INSN_STRING_MEM) {
+            set_address(insn, &state->gpr[RH_RDI], state->gpr[RH_RDI] - segment_base(insn, state));
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret)
+{
+    uint64_t memory = 0;
+
+    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn)) {
+        return false;
+    }
+    ret->len = ret->insn.len;
+    memcpy(ret->code, code, ret->len);
+    rh_native_state_random(seed, &ret->before);
+    if (ret->insn.has_mem) {
+        memory = aim_memory(&ret->insn, seed, &ret->before);
+    }
+    aim_rest(&ret->insn, seed, &ret->before, memory);
+    return true;
+}
+
+/* ---- code ---- */
+
+typedef struct Style {      /* what stands around the template */
+    uint8_t nr_extra;
+    uint8_t extra[4];       /* redundant prefixes */
+    bool has_rex;
+    uint8_t ext;            /* R, X, B */
+    uint8_t vvvv;
+} Style;
+
+static uint8_t random_mod_rm(const Template *t, uint64_t *seed)
+{
+    if (!t->is_memory) {
+        return 0xc0 | t->reg << 3 | (t->is_rm_fixed ? t->rm : below(seed, 8));
+    }
+    return below(seed, 3) << 6 | t->reg << 3 | (one_in(seed, 3) ? 4 : below(seed, 8));
+}
+
+static unsigned put_code(const Template *t, const Style *style, uint64_t *seed, uint8_t bytes[32])
+{
+    unsigned nr = 0;
+
+    memcpy(bytes, style->extra, style->nr_extra);
+    nr = style->nr_extra;
+    nr += put_opcode(t, bytes + nr, style->has_rex ? style->ext : 0, style->has_rex, style->vvvv);
+    if (t->has_modrm) {
+        bytes[nr++] = random_mod_rm(t, seed);
+    }
+    for (unsigned i = 0; i < 12; i++) {
+        bytes[nr + i] = rh_native_next(seed) >> 40;
+    }
+    return nr;
+}
+
+/* Displacements that keep base registers near, or that are the whole address */
+static void fix_displacement(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
+{
+    unsigned at = insn->modrm_at + 1 + ((insn->modrm & 7) == 4);
+    int64_t disp = (int64_t)below(seed, 0x2000) - 0x1000;
+
+    if (!insn->has_mem) {
+        return;
+    }
+    if (!insn->has_modrm) {                     /* moffs */
+        disp = random_place(seed, insn->mem_size) - 0x01000000 * below(seed, 2);
+        memcpy(bytes + insn->len - insn->addr_size, &disp, insn->addr_size);
+        return;
+    }
+    if (insn->base == RH_REG_RIP) {
+        disp = (int64_t)random_place(seed, 64) - (RH_NATIVE_CODE + RH_NATIVE_CODE_AT + insn->len);
+    } else if (insn->base == RH_NO_REG) {
+        disp = random_place(seed, 64);
+    } else if (insn->modrm >> 6 != 2) {
+        return;
+    }
+    memcpy(bytes + at, &disp, 4);
+}
+
+/* Branches go to INT3, and not into the code or back to it. */
+static void fix_immediate(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
+{
+    uint64_t imm = random_value(seed);
+
+    if (!insn->imm_size) {
+        return;
+    }
+    switch (insn->op) {
+    case RH_OP_JCC: case RH_OP_JMP: case RH_OP_CALL: case RH_OP_JCXZ: case RH_OP_LOOP: case RH_OP_LOOPE: case RH_OP_LOOPNE:
+        imm = 16 + below(seed, insn->imm_size == 1 ? 100 : 0x400);
+        imm = one_in(seed, 2) ? imm : -imm - 16;
+        break;
+    case RH_OP_SHLD:
+    case RH_OP_SHRD:
+        imm = insn->size == 2 ? below(seed, 17) : imm;
+        break;
+    case RH_OP_RET:
+        imm &= 0xff;
+        break;
+    default:
+        break;
+    }
+    memcpy(bytes + insn->imm_at, &imm, insn->imm_size);
+}
+
+static bool make_case(const Template *t, const Style *style, uint64_t *seed, RhNativeCase *ret)
+{
+    uint8_t bytes[32];
+    RhInsn insn;
+
+    put_code(t, style, seed, bytes);
+    if (!decodes(bytes, &insn)) {
+        return false;
+    }
+    fix_displacement(&insn, seed, bytes);
+    fix_immediate(&insn, seed, bytes);
+    return rh_native_case_set(bytes, insn.len, seed, ret);
+}
+
+static void random_style(const Template *t, uint64_t *seed, Style *ret)
+{
+    ret->has_rex = t->is_vex || one_in(seed, 2);
+    ret->ext = below(seed, 8);
+    ret->vvvv = below(seed, 16);
+    ret->nr_extra = 0;
+}
+
+static void random_prefixes(const Template *t, uint64_t *seed, Style *style)
+{
+    static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x67, 0x64, 0x65, 0x67, 0x66, 0xf0, 0xf2, 0xf3 };
+
+    for (style->nr_extra = 0; style->nr_extra < 3 && one_in(seed, 2); style->nr_extra++) {
+        style->extra[style->nr_extra] = prefixes[below(seed, RH_COUNT(prefixes))];
+    }
+}
+
+static void make_any(unsigned nr, bool has_prefixes, uint64_t *seed, RhNativeCase *ret)
+{
+    const Template *t = &g_array_index(templates, Template, nr);
+    Style style;
+
+    for (unsigned i = 0; i < 64; i++) {
+        random_style(t, seed, &style);
+        if (has_prefixes) {
+            random_prefixes(t, seed, &style);
+        }
+        if (i & 1) {
+            style.vvvv = 0;         /* reserved, perhaps */
+        }
+        if (make_case(t, &style, seed, ret)) {
+            return;
+        }
+    }
+    /* A combination that hardly ever is valid: something else in its place */
+    g_assert(rh_native_case_set((const uint8_t[]){ 0x90 }, 1, seed, ret));
+}
+
+void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret)
+{
+    make_templates();
+    g_assert(nr < templates->len);
+    make_any(nr, false, seed, ret);
+}
+
+void rh_native_case_random(uint64_t *seed, RhNativeCase *ret)
+{
+    make_templates();
+    make_any(below(seed, templates->len), true, seed, ret);
+}

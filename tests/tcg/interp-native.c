@@ -1,0 +1,168 @@
+/*
+ * The interpreter against the processor: each encoding that the decoder knows, and then random ones, with operands of all kinds.
+ * TCG_SEED and TCG_CASES in the environment choose what is random and how much of it.
+ */
+#include "tests/tcg/native.h"
+#include "tests/unit/tcg-rig.h"
+
+enum {
+    CODE_GPA = RIG_PAGES, DATA_GPA = RIG_PAGES + RH_PAGE_SIZE,
+    CODE_AT = RH_NATIVE_CODE + RH_NATIVE_CODE_AT,
+    PTE_READ = 5, PTE_WRITE = 7,            /* present, user */
+    MAX_STEPS = 100000, MAX_SHOWN = 20,
+    CASES = 20000,                          /* random ones */
+};
+#define CR4 (0x600u | 0x10000u | 0x40000u)  /* OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE */
+
+static Rig *rig;
+
+/* A program's view: one page of code, two of data, and nothing else, not even where the rig has its tables. */
+static void make_machine(void)
+{
+    rig = rig_new();
+    rig_enter(rig, RIG_LONG, 3);
+    rig_map(rig, RH_NATIVE_CODE, CODE_GPA | PTE_READ, RH_PAGE_SIZE);
+    for (unsigned at = 0; at < RH_NATIVE_DATA_SIZE; at += RH_PAGE_SIZE) {
+        rig_map(rig, RH_NATIVE_DATA + at, (DATA_GPA + at) | PTE_WRITE, RH_PAGE_SIZE);
+    }
+    for (uint64_t at = 0; at < RIG_RAM_SIZE; at += 2 << 20) {
+        rig_poke(rig, rig_entry_at(rig, at, 2 << 20), 8, 0);
+    }
+    rig->cpu->seg[RH_TR].limit = 0;         /* no ports, and nothing to look for in memory that is not mapped */
+    rig->cpu->cr4 |= CR4;
+    rig->cpu->xcr0 = 7;
+    rh_tcg_settle(rig->cpu);
+    rh_tlb_flush(rig->cpu, false);
+}
+
+static void set_state(const RhNativeState *before)
+{
+    RhTcgCpu *cpu = rig->cpu;
+
+    memcpy(cpu->gpr, before->gpr, sizeof(cpu->gpr));
+    cpu->rip = CODE_AT;
+    cpu->rflags = before->rflags | RH_RFLAGS_IF | 2;
+    cpu->seg[RH_FS].base = cpu->segment_base[RH_FS] = before->fs_base;
+    cpu->seg[RH_GS].base = cpu->segment_base[RH_GS] = before->gs_base;
+    cpu->vector = before->vector;
+    cpu->vector.fcw |= 0x40;                /* reads as one */
+    cpu->vector.xstate_bv = 7;
+    cpu->fault = (RhFault){ 0 };
+    memcpy(rig->ram->host + DATA_GPA, before->data, sizeof(before->data));
+}
+
+static void get_state(RhNativeState *after)
+{
+    const RhTcgCpu *cpu = rig->cpu;
+
+    memcpy(after->gpr, cpu->gpr, sizeof(cpu->gpr));
+    after->rip = cpu->rip;
+    after->rflags = cpu->rflags;
+    after->fs_base = cpu->seg[RH_FS].base;
+    after->gs_base = cpu->seg[RH_GS].base;
+    after->vector = cpu->vector;
+    memcpy(after->data, rig->ram->host + DATA_GPA, sizeof(after->data));
+}
+
+static void run(const RhNativeState *before, const uint8_t *code, size_t len, RhNativeState *after)
+{
+    RhTcgCpu *cpu = rig->cpu;
+    bool is_done = true;
+
+    memset(rig->ram->host + CODE_GPA, 0xcc, RH_PAGE_SIZE);
+    memcpy(rig->ram->host + CODE_GPA + RH_NATIVE_CODE_AT, code, len);
+    set_state(before);
+    for (unsigned i = 0; is_done && cpu->rip - CODE_AT < len; i++) {
+        g_assert_cmpuint(i, <, MAX_STEPS);
+        is_done = rh_tcg_step(cpu);
+    }
+    get_state(after);
+    after->fault = is_done ? RH_NATIVE_NO_FAULT : cpu->fault.vector;
+    after->fault_error = is_done || !cpu->fault.has_error ? 0 : cpu->fault.error;
+    after->fault_cr2 = !is_done && cpu->fault.vector == RH_EXC_PF ? cpu->fault.cr2 : 0;
+}
+
+static bool is_ours(const RhInsn *insn)
+{
+    switch (insn->op) {
+    case RH_OP_VECTOR:
+    case RH_OP_EMMS:
+    case RH_OP_X87:
+        return false;       /* the vector tests' business */
+    case RH_OP_INT:
+    case RH_OP_INT3:
+    case RH_OP_INT1:
+        return false;       /* there is no IDT here */
+    default:
+        return rh_native_has(insn->feature);
+    }
+}
+
+/* The text of a difference is shown; returns whether there was one. */
+static bool check(const RhNativeCase *at)
+{
+    g_autofree char *text = NULL;
+
+    if (!is_ours(&at->insn)) {
+        return false;
+    }
+    text = rh_native_check(at, run);
+    if (text) {
+        g_test_message("%s", text);
+    }
+    return text;
+}
+
+static uint64_t environment(const char *name, uint64_t otherwise)
+{
+    const char *value = g_getenv(name);
+
+    return value ? g_ascii_strtoull(value, NULL, 0) : otherwise;
+}
+
+static void test_systematic(void)
+{
+    uint64_t seed = environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    for (unsigned i = 0; i < rh_native_nr_templates() && nr_failed < MAX_SHOWN; i++) {
+        for (unsigned round = 0; round < 3; round++) {
+            rh_native_case_nth(i, &seed, &at);
+            nr_failed += check(&at);
+        }
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+static void test_random(void)
+{
+    uint64_t seed = environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    for (uint64_t i = 0; i < environment("TCG_CASES", CASES) && nr_failed < MAX_SHOWN; i++) {
+        rh_native_case_random(&seed, &at);
+        nr_failed += check(&at);
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const char *why;
+    int result;
+
+    rh_thread_init_main();
+    g_test_init(&argc, &argv, NULL);
+    if (!rh_native_init(&why)) {
+        g_print("1..0 # SKIP %s\n", why);
+        return 0;
+    }
+    make_machine();
+    g_test_add_func("/tcg-interp-native/systematic", test_systematic);
+    g_test_add_func("/tcg-interp-native/random", test_random);
+    result = g_test_run();
+    rig_free(rig);
+    return result;
+}

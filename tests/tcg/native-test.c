@@ -1,0 +1,305 @@
+/*
+ * The native runner and its generator: known results, known faults, and that runs repeat.
+ */
+#include "tests/tcg/native.h"
+
+enum { CODE = RH_NATIVE_CODE + RH_NATIVE_CODE_AT, DATA = RH_NATIVE_DATA, DATA_END = RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE };
+
+static RhNativeState before, after;
+
+static void begin(void)
+{
+    uint64_t seed = 1;
+
+    rh_native_state_random(&seed, &before);
+    memset(before.gpr, 0, sizeof(before.gpr));
+    before.gpr[RH_RSP] = DATA + 4096;
+    before.rflags = 0x202;
+    before.fs_base = before.gs_base = 0;
+    before.vector.fcw = 0x37f;
+    before.vector.mxcsr = 0x1f80;
+    before.vector.fsw = 0;
+    before.vector.ftw = 0;
+}
+
+#define RUN(...) run((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }))
+
+static void run(const uint8_t *code, size_t len)
+{
+    memset(&after, 0xee, sizeof(after));
+    rh_native_run(&before, code, len, &after);
+}
+
+static void assert_fault(unsigned vector)
+{
+    g_assert_cmpuint(after.fault, ==, vector);
+    g_assert_cmphex(after.rip, ==, CODE);
+}
+
+static void test_registers(void)
+{
+    begin();
+    for (unsigned i = 0; i < RH_NR_GPR; i++) {
+        before.gpr[i] = UINT64_C(0x0101010101010101) * (i + 1);
+    }
+    RUN(0x90);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmpmem(after.gpr, sizeof(after.gpr), before.gpr, sizeof(before.gpr));
+    g_assert_cmpmem(after.vector.xmm, sizeof(after.vector.xmm), before.vector.xmm, sizeof(before.vector.xmm));
+    g_assert_cmpmem(after.vector.ymm_high, sizeof(after.vector.ymm_high), before.vector.ymm_high, sizeof(before.vector.ymm_high));
+    g_assert_cmpmem(after.data, sizeof(after.data), before.data, sizeof(before.data));
+    g_assert_cmphex(after.rflags, ==, before.rflags);
+    g_assert_cmphex(after.rip, ==, CODE + 1);
+}
+
+static void test_add(void)
+{
+    begin();
+    before.gpr[RH_RAX] = INT64_MAX;
+    before.gpr[RH_RBX] = 1;
+    RUN(0x48, 0x01, 0xd8);
+    g_assert_cmphex(after.gpr[RH_RAX], ==, UINT64_C(1) << 63);
+    g_assert_cmphex(after.rflags & RH_FLAGS_STATUS, ==, RH_FLAG_OF | RH_FLAG_SF | RH_FLAG_PF | RH_FLAG_AF);
+    before.rflags |= RH_FLAG_CF;
+    before.gpr[RH_RAX] = 0xffffffff;
+    before.gpr[RH_RBX] = 0;
+    RUN(0x11, 0xd8);                                /* adc eax, ebx */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0);
+    g_assert_cmphex(after.rflags & RH_FLAGS_STATUS, ==, RH_FLAG_CF | RH_FLAG_ZF | RH_FLAG_PF | RH_FLAG_AF);
+}
+
+static void test_memory(void)
+{
+    uint32_t value = 0x11223344;
+
+    begin();
+    memcpy(before.data + 64, &value, 4);
+    before.gpr[RH_RDI] = DATA + 64;
+    before.gpr[RH_RAX] = 1;
+    RUN(0x01, 0x07);
+    value++;
+    g_assert_cmpmem(after.data + 64, 4, &value, 4);
+    before.gs_base = 0x1000;
+    before.gpr[RH_RDI] -= 0x1000;
+    RUN(0x65, 0x8b, 0x07);
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0x11223344);
+    before.fs_base = 0x1000;
+    RUN(0x64, 0x8b, 0x07);
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0x11223344);
+    g_assert_cmphex(after.fs_base, ==, 0x1000);
+    before.gpr[RH_RAX] = 0x12345000;
+    RUN(0xf3, 0x48, 0x0f, 0xae, 0xd0);              /* wrfsbase rax */
+    g_assert_cmphex(after.fs_base, ==, 0x12345000);
+}
+
+static void test_vector(void)
+{
+    static const float a[4] = { 1, 2, 3, 4 };
+    static const float b[4] = { 10, 20, 30, 40 };
+    static const float sums[4] = { 11, 22, 33, 44 };
+    static const uint8_t one[10] = { 0, 0, 0, 0, 0, 0, 0, 0x80, 0xff, 0x3f };
+
+    begin();
+    memcpy(before.vector.xmm[1], a, 16);
+    memcpy(before.vector.ymm_high[2], b, 16);
+    memcpy(before.vector.ymm_high[1], a, 16);
+    memcpy(before.vector.xmm[2], b, 16);
+    RUN(0xc5, 0xf4, 0x58, 0xc2);                    /* vaddps ymm0, ymm1, ymm2 */
+    g_assert_cmpmem(after.vector.xmm[0], 16, sums, 16);
+    g_assert_cmpmem(after.vector.ymm_high[0], 16, sums, 16);
+    RUN(0xd9, 0xe8);                                /* fld1 */
+    g_assert_cmpmem(after.vector.st[0], 10, one, 10);
+    g_assert_cmphex(after.vector.fsw, ==, 7 << 11);
+    g_assert_cmphex(after.vector.ftw, ==, 0x80);
+    g_assert_cmphex(after.vector.fip, ==, 0);
+}
+
+static void test_faults(void)
+{
+    begin();
+    before.gpr[RH_RDI] = DATA_END - 2;
+    RUN(0x8b, 0x07);
+    assert_fault(RH_EXC_PF);
+    g_assert_cmphex(after.fault_cr2, ==, DATA_END);
+    g_assert_cmphex(after.fault_error, ==, 4);      /* user, read, not present */
+    RUN(0x89, 0x07);
+    assert_fault(RH_EXC_PF);
+    g_assert_cmphex(after.fault_error, ==, 6);
+    before.gpr[RH_RDI] = UINT64_C(1) << 63;
+    RUN(0x8b, 0x07);
+    assert_fault(RH_EXC_GP);
+    before.gpr[RH_RSP] = UINT64_C(1) << 63;
+    RUN(0x50);
+    assert_fault(RH_EXC_SS);
+    RUN(0xf7, 0xf1);                                /* div ecx, which is 0 */
+    assert_fault(RH_EXC_DE);
+    RUN(0x0f, 0x0b);
+    assert_fault(RH_EXC_UD);
+    RUN(0xf4);
+    assert_fault(RH_EXC_GP);
+    before.gpr[RH_RDI] = DATA + 8;
+    RUN(0x0f, 0x28, 0x07);                          /* movaps, misaligned */
+    assert_fault(RH_EXC_GP);
+    RUN(0xcc);
+    g_assert_cmpuint(after.fault, ==, RH_EXC_BP);
+    g_assert_cmphex(after.rip, ==, CODE + 1);
+}
+
+static void test_float_faults(void)
+{
+    begin();
+    before.vector.mxcsr = 0x1f80 & ~0x200;          /* division by zero, unmasked */
+    memset(before.vector.xmm[1], 0, 16);
+    memset(before.vector.xmm[0], 0x3f, 16);
+    RUN(0x0f, 0x5e, 0xc1);
+    assert_fault(RH_EXC_XM);
+    before.vector.fcw = 0x37e;                      /* invalid operation, unmasked, pending */
+    before.vector.fsw = 0x8081;
+    RUN(0x9b);
+    assert_fault(RH_EXC_MF);
+}
+
+static void test_jumps(void)
+{
+    begin();
+    RUN(0xeb, 0x20);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmphex(after.rip, ==, CODE + 0x22);
+    before.gpr[RH_RAX] = 0x7000;
+    RUN(0xff, 0xe0);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmphex(after.rip, ==, 0x7000);
+    RUN(0xe8, 0x40, 0, 0, 0);
+    g_assert_cmphex(after.rip, ==, CODE + 0x45);
+    g_assert_cmphex(after.gpr[RH_RSP], ==, DATA + 4096 - 8);
+    g_assert_cmphex(*(uint64_t *)(after.data + 4096 - 8), ==, CODE + 5);
+    before.gpr[RH_RAX] = UINT64_C(1) << 63;
+    RUN(0xff, 0xe0);
+    assert_fault(RH_EXC_GP);
+}
+
+/* What the manual says little about, and the decoder relies on. */
+static void test_details(void)
+{
+    begin();
+    before.gpr[RH_RAX] = 1;
+    before.gpr[RH_R8] = 2;
+    RUN(0xf3, 0x41, 0x90);                          /* PAUSE, and no exchange */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 1);
+    before.fs_base = 0x1000;
+    before.gpr[RH_RDI] = DATA - 0x1000;
+    RUN(0x64, 0x2e, 0x8b, 0x07);                    /* CS does not take FS back */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    RUN(0x64, 0x3e, 0x8b, 0x07);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    before.gpr[RH_RDI] = DATA_END - 2;
+    RUN(0x66, 0x63, 0x07);                          /* movsxd r16, m16 */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    before.gpr[RH_RDI] = DATA;
+    RUN(0x66, 0xe9, 0x20, 0x00, 0x00, 0x00);        /* 66 is ignored by near branches */
+    g_assert_cmphex(after.rip, ==, CODE + 0x26);
+    before.gpr[RH_RDI] = UINT64_C(1) << 63;
+    before.gpr[RH_RBP] = UINT64_C(1) << 63;
+    RUN(0x3e, 0x8b, 0x45, 0x00);                    /* DS: does not make it #GP */
+    assert_fault(RH_EXC_SS);
+    RUN(0x36, 0x8b, 0x07);
+    assert_fault(RH_EXC_GP);
+    RUN(0x64, 0x8b, 0x45, 0x00);                    /* with FS: neither */
+    assert_fault(RH_EXC_GP);
+}
+
+/* The same start gives the same end, also where the generator goes over the edges. */
+static void test_repeats(void)
+{
+    uint64_t seed = 42;
+    RhNativeCase at;
+    unsigned nr_faults = 0;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        rh_native_case_random(&seed, &at);
+        g_autofree char *text = rh_native_check(&at, rh_native_run);
+
+        g_assert_cmpstr(text, ==, NULL);
+        rh_native_run(&at.before, at.code, at.len, &after);
+        nr_faults += after.fault != RH_NATIVE_NO_FAULT;
+    }
+    g_test_message("%u of 20000 raised an exception", nr_faults);
+    g_assert_cmpuint(nr_faults, >, 1000);
+    g_assert_cmpuint(nr_faults, <, 12000);
+}
+
+/* #UD by privilege */
+static bool is_supervisor(const RhInsn *insn)
+{
+    return insn->op == RH_OP_UD || insn->op == RH_OP_RSM || insn->op == RH_OP_CLAC || insn->op == RH_OP_STAC;
+}
+
+/* Each template once: whatever the decoder says is valid must not be #UD, and end where the decoder says it does. */
+static void test_templates(void)
+{
+    uint64_t seed = 7;
+    RhNativeCase at;
+
+    g_test_message("%u templates", rh_native_nr_templates());
+    for (unsigned i = 0; i < rh_native_nr_templates(); i++) {
+        rh_native_case_nth(i, &seed, &at);
+        rh_native_run(&at.before, at.code, at.len, &after);
+        bool is_ud = after.fault == RH_EXC_UD && !is_supervisor(&at.insn);
+
+        if (is_ud || (after.fault == RH_NATIVE_NO_FAULT && !(at.insn.traits & RH_INSN_ENDS_BLOCK) && after.rip != CODE + at.len)) {
+            g_test_message("%02x %02x %02x %02x %02x %02x %02x %02x: fault %u, rip %" PRIx64 ", %s of length %u", at.code[0], at.code[1],
+                           at.code[2], at.code[3], at.code[4], at.code[5], at.code[6], at.code[7], after.fault, after.rip, rh_op_name(at.insn.op), at.len);
+            g_test_fail();
+        }
+    }
+}
+
+/* The comparison sees each part of the state. */
+static void test_compare(void)
+{
+    static const uint8_t code[] = { 0x48, 0x21, 0xc3 };     /* and rbx, rax */
+    uint64_t seed = 3;
+    RhNativeCase at;
+    RhNativeState other;
+
+    g_assert_true(rh_native_case_set(code, sizeof(code), &seed, &at));
+    rh_native_run(&at.before, at.code, at.len, &after);
+    other = after;
+    other.rflags ^= RH_FLAG_AF;                             /* undefined */
+    g_assert_null(rh_native_compare(&at, &after, &other));
+    other.rflags ^= RH_FLAG_CF;
+    g_autofree char *flags = rh_native_compare(&at, &after, &other);
+
+    g_assert_nonnull(strstr(flags, "4821c3 (and); rflags is "));
+    other = after;
+    other.gpr[RH_R9]++;
+    other.vector.ymm_high[4][3] ^= 1;
+    other.data[77] ^= 1;
+    g_autofree char *rest = rh_native_compare(&at, &after, &other);
+
+    g_assert_nonnull(strstr(rest, "; r9 is "));
+    g_assert_nonnull(strstr(rest, "; upper ymm4 is "));
+    g_assert_nonnull(strstr(rest, "; byte at 2000004d is "));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct { const char *name; GTestFunc test; } tests[] = {
+        { "registers", test_registers }, { "add", test_add }, { "memory", test_memory }, { "vector", test_vector },
+        { "faults", test_faults }, { "float-faults", test_float_faults }, { "jumps", test_jumps }, { "details", test_details }, { "compare", test_compare },
+        { "repeats", test_repeats }, { "templates", test_templates },
+    };
+    const char *why = NULL;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!rh_native_init(&why)) {
+        g_print("1..0 # SKIP %s\n", why);
+        return 0;
+    }
+    for (unsigned i = 0; i < RH_COUNT(tests); i++) {
+        g_autofree char *path = g_strdup_printf("/tcg/native/%s", tests[i].name);
+
+        g_test_add_func(path, tests[i].test);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,252 @@
+/*
+ * Runs code natively: registers are loaded from a page at a fixed low address, so that the way in and out needs none of them.
+ * Faults are signals on an alternate stack; their handler only notes what happened and goes on at the way out, with all
+ * registers as they were. See native.h.
+ */
+#include "tests/tcg/native.h"
+
+#include <asm/prctl.h>
+#include <immintrin.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+/* Where the trampoline finds and leaves registers; the assembly below knows these offsets. */
+typedef struct NativePage {
+    uint64_t gpr[RH_NR_GPR];        /* 0x00 */
+    uint64_t rflags;                /* 0x80 */
+    uint64_t fs_base, gs_base;      /* 0x88, 0x90 */
+    uint64_t host_rsp;              /* 0x98 */
+    uint64_t host_fs_base;          /* 0xa0 */
+    uint64_t enter, leave;          /* 0xa8, 0xb0: addresses to jump to */
+    uint32_t host_mxcsr;            /* 0xb8 */
+    RhTcgVector vector __attribute__((aligned(64)));    /* 0xc0 */
+    /* noted by the signal handler */
+    volatile sig_atomic_t is_running;
+    uint64_t rip, error, cr2, trap;
+    bool has_fault;
+} NativePage;
+G_STATIC_ASSERT(offsetof(NativePage, vector) == 0xc0);
+G_STATIC_ASSERT(offsetof(NativePage, enter) == 0xa8);
+
+#define PAGE_AT 0x30000000
+enum { STACK_SIZE = 64 * 1024 };
+#define HWCAP2_FSGSBASE 2u
+
+static NativePage *const page = (NativePage *)PAGE_AT;
+static uint8_t *code_alias;         /* the code page, writable */
+
+void rh_native_enter(void);
+void rh_native_leave(void);
+void rh_native_leave_fault(void);
+
+/* clang-format off */
+__asm__(
+    ".text\n"
+    ".set P, 0x30000000\n"
+    "rh_native_enter:\n"
+    "   push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15; pushfq\n"
+    "   mov %rsp, P+0x98\n"
+    "   stmxcsr P+0xb8\n"
+    "   mov $7, %eax; xor %edx, %edx; xrstor64 P+0xc0\n"
+    "   mov P+0x88, %rax; wrfsbase %rax\n"
+    "   mov P+0x90, %rax; wrgsbase %rax\n"
+    "   pushq P+0x80; popfq\n"
+    "   mov P+0x00, %rax; mov P+0x08, %rcx; mov P+0x10, %rdx; mov P+0x18, %rbx\n"
+    "   mov P+0x20, %rsp; mov P+0x28, %rbp; mov P+0x30, %rsi; mov P+0x38, %rdi\n"
+    "   mov P+0x40, %r8;  mov P+0x48, %r9;  mov P+0x50, %r10; mov P+0x58, %r11\n"
+    "   mov P+0x60, %r12; mov P+0x68, %r13; mov P+0x70, %r14; mov P+0x78, %r15\n"
+    "   jmp *P+0xa8\n"
+    /* The code ended: nothing was noted by the handler, so segment bases are still the code's. */
+    "rh_native_leave:\n"
+    "   mov %rax, P+0x00\n"
+    "   rdfsbase %rax; mov %rax, P+0x88\n"
+    "   rdgsbase %rax; mov %rax, P+0x90\n"
+    "   jmp 1f\n"
+    "rh_native_leave_fault:\n"
+    "   mov %rax, P+0x00\n"
+    "1: mov %rcx, P+0x08; mov %rdx, P+0x10; mov %rbx, P+0x18\n"
+    "   mov %rsp, P+0x20; mov %rbp, P+0x28; mov %rsi, P+0x30; mov %rdi, P+0x38\n"
+    "   mov %r8,  P+0x40; mov %r9,  P+0x48; mov %r10, P+0x50; mov %r11, P+0x58\n"
+    "   mov %r12, P+0x60; mov %r13, P+0x68; mov %r14, P+0x70; mov %r15, P+0x78\n"
+    "   mov P+0x98, %rsp\n"
+    "   pushfq; popq P+0x80\n"
+    "   cld\n"
+    "   mov P+0xa0, %rax; wrfsbase %rax\n"
+    "   mov $7, %eax; xor %edx, %edx; xsave64 P+0xc0\n"
+    "   fninit; vzeroupper; ldmxcsr P+0xb8\n"
+    "   popfq; pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
+    "   ret\n"
+);
+/* clang-format on */
+
+/* The code's FS base is still in place when a signal comes: nothing here may use thread-local data before it is put back. */
+__attribute__((no_stack_protector, no_sanitize("address", "undefined", "thread"), target("fsgsbase")))
+static void note_fault(int signal, siginfo_t *info, void *context)
+{
+    greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+    if (!page->is_running) {
+        /* A fault of the test program itself: let it happen again, with its usual end. */
+        struct sigaction usual = { .sa_handler = SIG_DFL };
+
+        sigaction(signal, &usual, NULL);
+        return;
+    }
+    page->fs_base = _readfsbase_u64();
+    page->gs_base = _readgsbase_u64();
+    _writefsbase_u64(page->host_fs_base);
+    page->has_fault = true;
+    page->trap = regs[REG_TRAPNO];
+    page->error = regs[REG_ERR];
+    page->cr2 = regs[REG_CR2];
+    page->rip = regs[REG_RIP];
+    regs[REG_RIP] = (greg_t)rh_native_leave_fault;
+}
+
+static bool map_fixed(void *at, size_t size, int prot, int flags, int fd)
+{
+    return mmap(at, size, prot, flags | MAP_FIXED_NOREPLACE, fd, 0) == at;
+}
+
+static bool map_all(void)
+{
+    int fd = memfd_create("code", MFD_CLOEXEC);
+    bool ok = fd >= 0 && ftruncate(fd, 4096) == 0 &&
+              map_fixed((void *)RH_NATIVE_CODE, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd) &&
+              map_fixed((void *)RH_NATIVE_DATA, RH_NATIVE_DATA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1) &&
+              map_fixed(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+    if (ok) {
+        code_alias = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        ok = code_alias != MAP_FAILED;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return ok;
+}
+
+static void take_signals(void)
+{
+    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
+    struct sigaction action = { .sa_sigaction = note_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+    stack_t stack = { .ss_sp = g_malloc(STACK_SIZE), .ss_size = STACK_SIZE };
+
+    sigaltstack(&stack, NULL);
+    for (unsigned i = 0; i < RH_COUNT(signals); i++) {
+        sigaction(signals[i], &action, NULL);
+    }
+}
+
+bool rh_native_init(const char **ret_why)
+{
+    static bool is_done;
+
+    if (is_done) {
+        return true;
+    }
+    if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)) {
+        *ret_why = "the kernel does not allow FSGSBASE";
+        return false;
+    }
+    if (!__builtin_cpu_supports("avx")) {
+        *ret_why = "the CPU has no AVX";
+        return false;
+    }
+    if (!map_all()) {
+        *ret_why = "the addresses of code and data are not free";
+        return false;
+    }
+    memset(code_alias, 0xcc, 4096);
+    take_signals();
+    page->leave = (uint64_t)rh_native_leave;
+    is_done = true;
+    return true;
+}
+
+/* Code, then a jump to the way out through memory, which leaves all registers alone. */
+static void put_code(const uint8_t *code, size_t len)
+{
+    static const uint8_t leave[] = { 0xff, 0x24, 0x25, 0xb0, 0x00, 0x00, 0x30 };
+    uint8_t *at = code_alias + RH_NATIVE_CODE_AT;
+
+    memset(at, 0xcc, RH_NATIVE_CODE_MAX + sizeof(leave));
+    memcpy(at, code, len);
+    memcpy(at + len, leave, sizeof(leave));
+}
+
+static void load_state(const RhNativeState *before)
+{
+    memcpy(page->gpr, before->gpr, sizeof(page->gpr));
+    page->rflags = before->rflags;
+    page->fs_base = before->fs_base;
+    page->gs_base = before->gs_base;
+    page->vector = before->vector;
+    page->enter = RH_NATIVE_CODE + RH_NATIVE_CODE_AT;
+    page->has_fault = false;
+    memcpy((void *)RH_NATIVE_DATA, before->data, RH_NATIVE_DATA_SIZE);
+}
+
+/* Behind a jump lies INT3 or nothing: the fault there is none of the code's. */
+static bool is_behind_jump(uint64_t start, size_t len)
+{
+    uint64_t at = page->trap == RH_EXC_BP ? page->rip - 1 : page->rip;
+
+    return at < start || at >= start + len;
+}
+
+static void store_fault(RhNativeState *after, size_t len)
+{
+    uint64_t start = RH_NATIVE_CODE + RH_NATIVE_CODE_AT;
+
+    after->rip = page->rip;
+    if (page->trap == RH_EXC_BP && is_behind_jump(start, len)) {
+        after->rip = page->rip - 1;
+        return;
+    }
+    /* INT1 is a trap: its address is behind it, and may be the end of the code. */
+    if (page->trap != RH_EXC_DB && is_behind_jump(start, len)) {
+        return;
+    }
+    after->fault = page->trap;
+    if (page->trap == RH_EXC_PF) {
+        after->fault_cr2 = page->cr2;
+    }
+    if (page->trap == RH_EXC_PF || page->trap == RH_EXC_GP || page->trap == RH_EXC_SS || page->trap == RH_EXC_AC) {
+        after->fault_error = page->error;
+    }
+}
+
+static void store_state(RhNativeState *after, size_t len)
+{
+    memset(after, 0, offsetof(RhNativeState, vector));
+    memcpy(after->gpr, page->gpr, sizeof(after->gpr));
+    after->rflags = page->rflags & ~(uint64_t)RH_RFLAGS_RF;
+    after->fs_base = page->fs_base;
+    after->gs_base = page->gs_base;
+    after->fault = RH_NATIVE_NO_FAULT;
+    after->rip = RH_NATIVE_CODE + RH_NATIVE_CODE_AT + len;
+    if (page->has_fault) {
+        store_fault(after, len);
+    }
+    after->vector = page->vector;
+    after->vector.fop = 0;
+    after->vector.fip = after->vector.fdp = 0;
+    after->vector.xstate_bv = 7;
+    memcpy(after->data, (void *)RH_NATIVE_DATA, RH_NATIVE_DATA_SIZE);
+}
+
+__attribute__((target("fsgsbase")))
+void rh_native_run(const RhNativeState *before, const uint8_t *code, size_t len, RhNativeState *after)
+{
+    g_assert(len <= RH_NATIVE_CODE_MAX);
+    put_code(code, len);
+    load_state(before);
+    page->host_fs_base = _readfsbase_u64();
+    page->is_running = 1;
+    rh_native_enter();
+    page->is_running = 0;
+    store_state(after, len);
+}
