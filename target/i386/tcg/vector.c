@@ -144,11 +144,18 @@ static bool is_word(unsigned size)
     return size <= 8 && !(size & (size - 1));
 }
 
-static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFrame *frame)
+/* The memory operand, if it is one that is read. */
+static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, RhStubFrame *frame)
 {
     RhTlbMode mode = (RhTlbMode)cpu->tlb_mode;
-    uint64_t value;
+    uint64_t at, value;
 
+    if (!(insn->traits & RH_INSN_READS_MEM)) {
+        return true;
+    }
+    if (!address_memory(cpu, insn, &at)) {
+        return false;
+    }
     if (!is_word(insn->mem_size)) {
         return rh_tcg_load_bytes(cpu, mode, at, frame->memory, insn->mem_size);
     }
@@ -159,11 +166,18 @@ static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFr
     return true;
 }
 
-static bool store_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, const RhStubFrame *frame)
+/* ... that is written. Its address comes last: an exception of arithmetic goes before one of memory then. */
+static bool store_memory(RhTcgCpu *cpu, const RhInsn *insn, const RhStubFrame *frame)
 {
     RhTlbMode mode = (RhTlbMode)cpu->tlb_mode;
-    uint64_t value;
+    uint64_t at, value;
 
+    if (!(insn->traits & RH_INSN_WRITES_MEM)) {
+        return true;
+    }
+    if (!address_memory(cpu, insn, &at)) {
+        return false;
+    }
     if (!is_word(insn->mem_size)) {
         return rh_tcg_store_bytes(cpu, mode, at, frame->memory, insn->mem_size);
     }
@@ -293,7 +307,6 @@ static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
     RhStubCode *code;
     RhStubFrame frame = { 0 };
     RhTcgVector *after;
-    uint64_t at = 0;
 
     if (!allow_vector(cpu, insn)) {
         return false;
@@ -306,10 +319,8 @@ static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_ud(cpu);
     }
     load_registers(cpu, insn, &frame);
-    if ((insn->has_mem && !address_memory(cpu, insn, &at)) ||
-        ((insn->traits & RH_INSN_READS_MEM) && !load_memory(cpu, insn, at, &frame)) ||
-        !run_vector(cpu, insn, code, &frame, &after) ||
-        ((insn->traits & RH_INSN_WRITES_MEM) && !store_memory(cpu, insn, at, &frame))) {
+    if (!load_memory(cpu, insn, &frame) || !run_vector(cpu, insn, code, &frame, &after) ||
+        !store_memory(cpu, insn, &frame)) {
         return false;
     }
     commit_registers(cpu, insn, &frame, after);
@@ -382,12 +393,10 @@ static bool has_stored(const RhInsn *insn, const RhTcgVector *after)
 /* Memory is not even looked at when an exception keeps the result from being stored. */
 static bool store_x87(RhTcgCpu *cpu, const RhInsn *insn, RhStubFrame *frame, const RhTcgVector *after)
 {
-    uint64_t at;
-
     if (is_environment_store(insn)) {
         clear_pointers(cpu, insn, frame->memory);
     }
-    return !has_stored(insn, after) || (address_memory(cpu, insn, &at) && store_memory(cpu, insn, at, frame));
+    return !has_stored(insn, after) || store_memory(cpu, insn, frame);
 }
 
 static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
@@ -395,7 +404,6 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
     RhStubCode *code;
     RhStubFrame frame = { 0 };
     RhTcgVector *after;
-    uint64_t at;
 
     if (!allow_x87(cpu, insn)) {
         return false;
@@ -408,15 +416,14 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_ud(cpu);
     }
     load_registers(cpu, insn, &frame);
-    if ((insn->traits & RH_INSN_READS_MEM) &&
-        (!address_memory(cpu, insn, &at) || !load_memory(cpu, insn, at, &frame))) {
+    if (!load_memory(cpu, insn, &frame)) {
         return false;
     }
     after = rh_stubs_run(cpu->stubs, insn, code, &cpu->vector, &frame);
     if (!after) {
         return rh_tcg_ud(cpu);
     }
-    if ((insn->traits & RH_INSN_WRITES_MEM) && !store_x87(cpu, insn, &frame, after)) {
+    if (!store_x87(cpu, insn, &frame, after)) {
         return false;
     }
     commit_registers(cpu, insn, &frame, after);
