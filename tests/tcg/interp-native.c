@@ -85,10 +85,6 @@ static void run(const RhNativeState *before, const uint8_t *code, size_t len, Rh
 static bool is_ours(const RhInsn *insn)
 {
     switch (insn->op) {
-    case RH_OP_VECTOR:
-    case RH_OP_EMMS:
-    case RH_OP_X87:
-        return false;       /* the vector tests' business */
     case RH_OP_INT:
     case RH_OP_INT3:
     case RH_OP_INT1:

@@ -627,6 +627,36 @@ static void test_ports(void)
     rig_free(rig);
 }
 
+/* With ECX = 1: what of XCR0 is in use. */
+static void test_xgetbv(void)
+{
+    static const uint8_t code[] = { 0x0f, 0x01, 0xd0 };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (unsigned index = 0; index < 3; index++) {
+        rig_enter(rig, RIG_LONG, 0);
+        cpu->cr4 |= 0x40000;            /* OSXSAVE */
+        cpu->xcr0 = 7;
+        memset(cpu->vector.st, 0, sizeof(cpu->vector.st));
+        memset(cpu->vector.ymm_high, 0, sizeof(cpu->vector.ymm_high));
+        cpu->vector.fcw = 0x37f;
+        cpu->vector.fsw = 0;
+        cpu->vector.ftw = 0;
+        cpu->vector.xmm[9][15] = 1;
+        cpu->gpr[RH_RCX] = index;
+        rig_code(rig, code, sizeof(code));
+        if (rh_tcg_step(cpu)) {
+            g_assert_cmphex(cpu->gpr[RH_RAX], ==, index ? 2 : 7);
+            g_assert_cmphex(cpu->gpr[RH_RDX], ==, 0);
+        } else {
+            g_assert_cmpuint(index, ==, 2);
+            g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_GP);
+        }
+    }
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rh_thread_init_main();
@@ -641,5 +671,6 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
     g_test_add_func("/tcg-interp/ports", test_ports);
+    g_test_add_func("/tcg-interp/xgetbv", test_xgetbv);
     return g_test_run();
 }

@@ -231,6 +231,7 @@ static void test_allowed(void)
         cpu->xcr0 = row->xcr0 ? row->xcr0 : cpu->xcr0;
         cpu->vector.fsw = row->fsw;
         cpu->vector.fcw &= ~row->fcw_clear;
+        cpu->vector.fsw |= row->fsw & row->fcw_clear ? 0x8080 : 0;
         cpu->features[row->feature / 64] &= ~(uint64_t)(row->feature ? UINT64_C(1) << row->feature % 64 : 0);
         before = cpu->vector;
         if (rig_run(cpu, row->bytes, row->nr) != row->vector) {
@@ -431,6 +432,27 @@ static void test_gather_fault(void)
     g_assert_cmpint(RUN(cpu, 0xc4, 0xe2, 0x6d, 0x90, 0x04, 0x93), ==, RH_EXC_UD);   /* index and mask are the same */
 }
 
+/* What lies behind a vector of 128 bits goes with the first element that is loaded, not before. */
+static void test_gather_upper_half(void)
+{
+    static const uint8_t vpgatherdd[] = { 0xc4, 0xe2, 0x69, 0x90, 0x04, 0x8b };     /* xmm0, [rbx + xmm1 * 4], xmm2 */
+    g_autoptr(RhTcgCpu) cpu = rig_new();
+
+    memset(cpu->vector.ymm_high[0], 0x77, 16);
+    memset(cpu->vector.xmm[2], 0xff, 16);
+    memset(cpu->vector.ymm_high[2], 0xff, 16);
+    cpu->vector.xmm[1][4] = 1;
+    cpu->gpr[RH_RBX] = at_page(RIG_ABSENT);
+    g_assert_cmpint(rig_run(cpu, vpgatherdd, 6), ==, RH_EXC_PF);
+    g_assert_cmpuint(cpu->vector.ymm_high[0][0], ==, 0x77);
+    g_assert_cmpuint(cpu->vector.xmm[2][0], ==, 0xff);
+    g_assert_cmpuint(cpu->vector.ymm_high[2][0], ==, 0);
+    cpu->gpr[RH_RBX] -= 4;
+    g_assert_cmpint(rig_run(cpu, vpgatherdd, 6), ==, RH_EXC_PF);
+    g_assert_cmpuint(cpu->vector.ymm_high[0][0], ==, 0);
+    g_assert_cmpmem(cpu->vector.xmm[2], 8, ("\0\0\0\0\xff\xff\xff\xff"), 8);
+}
+
 /* ---- exceptions of arithmetic ---- */
 
 static void set_single(RhTcgCpu *cpu, unsigned nr, unsigned lane, uint32_t value)
@@ -496,6 +518,12 @@ static void test_x87_exceptions(void)
     memcpy(&value, rig_ram(), 8);
     g_assert_cmpfloat(value, ==, 3);
     g_assert_cmpint(RUN(cpu, 0x9b), ==, RH_EXC_MF);
+    g_assert_cmpint(RUN(cpu, 0xdb, 0xe2), ==, DONE);
+    cpu->gpr[RH_RBX] = at_page(RIG_ABSENT);                     /* so that no fault is due */
+    g_assert_cmpint(RUN(cpu, 0xd9, 0x1b), ==, DONE);
+    g_assert_cmpint(RUN(cpu, 0xdb, 0xe2), ==, DONE);
+    cpu->vector.fcw |= 0x1u;
+    g_assert_cmpint(RUN(cpu, 0xd9, 0x1b), ==, RH_EXC_PF);
 }
 
 /* FNSAVE in all its four formats; the pointers are zero. */
@@ -838,6 +866,7 @@ int main(int argc, char **argv)
         { "/tcg/vector/maskmov", test_maskmov },
         { "/tcg/vector/maskmovdqu", test_maskmovdqu },
         { "/tcg/vector/gather-fault", test_gather_fault },
+        { "/tcg/vector/gather-upper-half", test_gather_upper_half },
         { "/tcg/vector/simd-exceptions", test_simd_exceptions },
         { "/tcg/vector/x87-exceptions", test_x87_exceptions },
         { "/tcg/vector/x87-formats", test_x87_formats },

@@ -67,8 +67,7 @@ static bool address_element(RhTcgCpu *cpu, const RhInsn *insn, uint64_t offset, 
     return rh_tcg_linear(cpu, insn->segment, offset & rh_bits(insn->addr_size * 8), size, access, ret);
 }
 
-/* Offset of the whole operand; vector indices come on top. */
-static uint64_t operand_offset(const RhTcgCpu *cpu, const RhInsn *insn)
+uint64_t rh_vector_offset(const RhTcgCpu *cpu, const RhInsn *insn)
 {
     uint64_t offset = (uint64_t)insn->disp;
 
@@ -149,7 +148,7 @@ static bool vmaskmov_step(RhTcgCpu *cpu, const RhInsn *insn)
     bool is_integer = insn->opcode >= OPCODE_VPMASKMOV_LOAD;
     unsigned size = (is_integer ? insn->rex_w : insn->opcode & 1) ? 8 : 4;
     unsigned nr = (insn->vex_l ? YMM_BYTES : XMM_BYTES) / size;
-    uint64_t offset = operand_offset(cpu, insn);
+    uint64_t offset = rh_vector_offset(cpu, insn);
     Ymm mask = get_ymm(&cpu->vector, insn->vvvv);
     Ymm value = { 0 };
 
@@ -205,6 +204,7 @@ static bool maskmovq_step(RhTcgCpu *cpu, const RhInsn *insn)
 
 /** Gather - the shape of one: elements and indices need not have the same size, and there are as many as the longer allows */
 typedef struct Gather {
+    unsigned len;               /* of the vector, in bytes */
     unsigned size, index_size, nr;
     uint64_t offset;
     Ymm index, mask, dest;
@@ -212,14 +212,16 @@ typedef struct Gather {
 
 static void gather_init(Gather *gather, const RhTcgCpu *cpu, const RhInsn *insn)
 {
+    unsigned len = insn->vex_l ? YMM_BYTES : XMM_BYTES;
     unsigned size = insn->rex_w ? 8 : 4;
     unsigned index_size = insn->opcode & 1 ? 8 : 4;
 
     *gather = (Gather){
+        .len = len,
         .size = size,
         .index_size = index_size,
-        .nr = (insn->vex_l ? YMM_BYTES : XMM_BYTES) / MAX(size, index_size),
-        .offset = operand_offset(cpu, insn),
+        .nr = len / MAX(size, index_size),
+        .offset = rh_vector_offset(cpu, insn),
         .index = get_ymm(&cpu->vector, insn->index),
         .mask = get_ymm(&cpu->vector, insn->vvvv),
         .dest = get_ymm(&cpu->vector, insn->reg),
@@ -234,7 +236,7 @@ static uint64_t gather_offset(const Gather *gather, const RhInsn *insn, unsigned
     return gather->offset + (uint64_t)index * insn->scale;
 }
 
-/* Registers behind element @nr - 1 and, in the mask, all of those before it, are zero in the end. */
+/* All elements done: the mask is zero, and so is what lies behind the elements in the destination. */
 static void gather_finish(Gather *gather)
 {
     unsigned used = gather->nr * gather->size;
@@ -243,12 +245,23 @@ static void gather_finish(Gather *gather)
     memset(gather->dest.byte + used, 0, YMM_BYTES - used);
 }
 
-/* What is left to do when an element faults: its mask bit, and those behind, as masks of whole elements. */
+/*
+ * An element faults: the mask tells those that are left, by all bits of each, up to the vector's length, which may be beyond
+ * the last element. Behind that length the mask is zero, and the destination too, if it has got an element (measured).
+ */
 static void gather_suspend(Gather *gather, unsigned element)
 {
     Ymm rest = { 0 };
+    bool has_loaded = false;
 
-    for (unsigned i = element; i < gather->nr; i++) {
+    for (unsigned i = 0; i < element; i++) {
+        has_loaded = has_loaded || is_selected(&gather->mask, i, gather->size);
+    }
+    if (has_loaded) {
+        memset(gather->dest.byte + gather->len, 0, YMM_BYTES - gather->len);
+    }
+
+    for (unsigned i = element; i < gather->len / gather->size; i++) {
         memset(rest.byte + i * gather->size, is_selected(&gather->mask, i, gather->size) ? 0xff : 0, gather->size);
     }
     gather->mask = rest;

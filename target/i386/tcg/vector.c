@@ -9,7 +9,8 @@
  * What differs from a CPU are flags that only the handler of an unmasked SIMD exception sees: MXCSR.PE comes along with an
  * overflow, and with an underflow whose result was exact but for being denormal; flags of the additions of DPPS and DPPD come
  * along with an exception of their multiplications. With CR0.NE clear an x87 exception raises #MF too, instead of an
- * interrupt through FERR# and IRQ 13.
+ * interrupt through FERR# and IRQ 13. An MMX instruction that faults leaves the x87 state as it was; CPUs have switched it
+ * to MMX by then.
  *
  * Spec: SDM vol. 1 §8.5-8.7 (x87), §11.5 (SIMD), vol. 2 §2.4-2.7, vol. 3 §2.5, §13.1.
  */
@@ -119,17 +120,23 @@ static bool allow_vector(RhTcgCpu *cpu, const RhInsn *insn)
 
 /* ---- operands ---- */
 
+/* Before anything else about the address is looked at: misaligned ones in SS that are not canonical raise #GP, too. */
+static bool is_misaligned(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    uint64_t base = insn->segment < RH_NR_SEG && (!cpu->is_64 || insn->segment >= RH_FS) ? cpu->seg[insn->segment].base : 0;
+    uint64_t linear = base + (rh_vector_offset(cpu, insn) & rh_bits(insn->addr_size * 8));
+
+    return (insn->traits & RH_INSN_ALIGNED) && (linear & (insn->mem_size - 1u));
+}
+
 static bool address_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t *ret)
 {
     RhAccess access = insn->traits & RH_INSN_WRITES_MEM ? RH_ACCESS_WRITE : RH_ACCESS_READ;
 
-    if (!rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret)) {
-        return false;
-    }
-    if ((insn->traits & RH_INSN_ALIGNED) && (*ret & (insn->mem_size - 1u))) {
+    if (is_misaligned(cpu, insn)) {
         return rh_tcg_gp0(cpu);
     }
-    return true;
+    return rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret);
 }
 
 static bool is_word(unsigned size)
@@ -137,11 +144,18 @@ static bool is_word(unsigned size)
     return size <= 8 && !(size & (size - 1));
 }
 
-static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFrame *frame)
+/* The memory operand, if it is one that is read. */
+static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, RhStubFrame *frame)
 {
     RhTlbMode mode = (RhTlbMode)cpu->tlb_mode;
-    uint64_t value;
+    uint64_t at, value;
 
+    if (!(insn->traits & RH_INSN_READS_MEM)) {
+        return true;
+    }
+    if (!address_memory(cpu, insn, &at)) {
+        return false;
+    }
     if (!is_word(insn->mem_size)) {
         return rh_tcg_load_bytes(cpu, mode, at, frame->memory, insn->mem_size);
     }
@@ -152,11 +166,18 @@ static bool load_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFr
     return true;
 }
 
-static bool store_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, const RhStubFrame *frame)
+/* ... that is written. Its address comes last: an exception of arithmetic goes before one of memory then. */
+static bool store_memory(RhTcgCpu *cpu, const RhInsn *insn, const RhStubFrame *frame)
 {
     RhTlbMode mode = (RhTlbMode)cpu->tlb_mode;
-    uint64_t value;
+    uint64_t at, value;
 
+    if (!(insn->traits & RH_INSN_WRITES_MEM)) {
+        return true;
+    }
+    if (!address_memory(cpu, insn, &at)) {
+        return false;
+    }
     if (!is_word(insn->mem_size)) {
         return rh_tcg_store_bytes(cpu, mode, at, frame->memory, insn->mem_size);
     }
@@ -286,7 +307,6 @@ static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
     RhStubCode *code;
     RhStubFrame frame = { 0 };
     RhTcgVector *after;
-    uint64_t at = 0;
 
     if (!allow_vector(cpu, insn)) {
         return false;
@@ -299,10 +319,8 @@ static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_ud(cpu);
     }
     load_registers(cpu, insn, &frame);
-    if ((insn->has_mem && !address_memory(cpu, insn, &at)) ||
-        ((insn->traits & RH_INSN_READS_MEM) && !load_memory(cpu, insn, at, &frame)) ||
-        !run_vector(cpu, insn, code, &frame, &after) ||
-        ((insn->traits & RH_INSN_WRITES_MEM) && !store_memory(cpu, insn, at, &frame))) {
+    if (!load_memory(cpu, insn, &frame) || !run_vector(cpu, insn, code, &frame, &after) ||
+        !store_memory(cpu, insn, &frame)) {
         return false;
     }
     commit_registers(cpu, insn, &frame, after);
@@ -372,12 +390,13 @@ static bool has_stored(const RhInsn *insn, const RhTcgVector *after)
     return !is_waiting(insn) || !(after->fsw & ~after->fcw & (FSW_IE | FSW_OE | FSW_UE));
 }
 
-static bool store_x87(RhTcgCpu *cpu, const RhInsn *insn, uint64_t at, RhStubFrame *frame, const RhTcgVector *after)
+/* Memory is not even looked at when an exception keeps the result from being stored. */
+static bool store_x87(RhTcgCpu *cpu, const RhInsn *insn, RhStubFrame *frame, const RhTcgVector *after)
 {
     if (is_environment_store(insn)) {
         clear_pointers(cpu, insn, frame->memory);
     }
-    return !has_stored(insn, after) || store_memory(cpu, insn, at, frame);
+    return !has_stored(insn, after) || store_memory(cpu, insn, frame);
 }
 
 static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
@@ -385,7 +404,6 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
     RhStubCode *code;
     RhStubFrame frame = { 0 };
     RhTcgVector *after;
-    uint64_t at = 0;
 
     if (!allow_x87(cpu, insn)) {
         return false;
@@ -398,15 +416,14 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_ud(cpu);
     }
     load_registers(cpu, insn, &frame);
-    if ((insn->has_mem && !address_memory(cpu, insn, &at)) ||
-        ((insn->traits & RH_INSN_READS_MEM) && !load_memory(cpu, insn, at, &frame))) {
+    if (!load_memory(cpu, insn, &frame)) {
         return false;
     }
     after = rh_stubs_run(cpu->stubs, insn, code, &cpu->vector, &frame);
     if (!after) {
         return rh_tcg_ud(cpu);
     }
-    if ((insn->traits & RH_INSN_WRITES_MEM) && !store_x87(cpu, insn, at, &frame, after)) {
+    if (!store_x87(cpu, insn, &frame, after)) {
         return false;
     }
     commit_registers(cpu, insn, &frame, after);

@@ -33,15 +33,20 @@ static inline bool rh_x87_pending(const RhTcgVector *vector)
 }
 
 /**
- * rh_vector_spell_out - make @vector what the engine works on, which XSAVE of live registers may not leave: contents of every
- * component count, also of those in their initial state, and no x87 pointers into our code are in it
+ * rh_vector_spell_out - make @vector what the engine works on: contents of every component count, also of those that
+ * XSAVE of live registers has marked initial; no x87 pointers into our code are in it; fixed and summary bits of the x87 control
+ * and status words, which may come from outside, are as the CPU makes them
  */
 static inline void rh_vector_spell_out(RhTcgVector *vector)
 {
+    enum { FCW_SETTABLE = 0x1f3f, FCW_FIXED = 0x0040, FSW_ES_B = 0x8080 };
+
     vector->xstate_bv = RH_XCR0_X87 | RH_XCR0_SSE | RH_XCR0_AVX;
     vector->fop = 0;
     vector->fip = 0;
     vector->fdp = 0;
+    vector->fcw = (vector->fcw & FCW_SETTABLE) | FCW_FIXED;
+    vector->fsw = rh_x87_pending(vector) ? vector->fsw | FSW_ES_B : vector->fsw & ~FSW_ES_B;
 }
 
 /** rh_vector_allow_avx - #UD unless VEX-encoded instructions may be used now */
@@ -53,6 +58,8 @@ bool rh_vector_allow_task(RhTcgCpu *cpu);
 
 /* ---- vector-masked.c ---- */
 
+/** rh_vector_offset - of the memory operand in its segment, not cut to the address size; vector indices come on top */
+uint64_t rh_vector_offset(const RhTcgCpu *cpu, const RhInsn *insn);
 /** rh_vector_masked - whether only those elements of @insn's memory operand are accessed that a mask selects */
 bool rh_vector_masked(const RhInsn *insn);
 /** rh_vector_masked_step - execute such a one; it is allowed in this mode */

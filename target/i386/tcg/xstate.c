@@ -11,9 +11,6 @@
 #include "target/i386/tcg/vector.h"
 
 #define COMPACTED (UINT64_C(1) << 63)
-#define FCW_SETTABLE 0x1f3fu
-#define FCW_FIXED 0x0040u
-#define FSW_ES_B 0x8080u
 #define ST_BYTES 10
 
 enum {
@@ -69,11 +66,9 @@ static void take_pieces(RhTcgCpu *cpu, const RhTcgVector *from, uint64_t which)
     }
 }
 
-/* The x87 registers as a CPU would have taken them: fixed and reserved bits, the summary of exceptions, no pointers. */
+/* The x87 registers as a CPU would have taken them. */
 static void settle_x87(RhTcgVector *vector)
 {
-    vector->fcw = (vector->fcw & FCW_SETTABLE) | FCW_FIXED;
-    vector->fsw = rh_x87_pending(vector) ? vector->fsw | FSW_ES_B : vector->fsw & ~FSW_ES_B;
     vector->reserved = 0;
     rh_vector_spell_out(vector);
     for (unsigned i = 0; i < RH_COUNT(vector->st); i++) {
