@@ -216,6 +216,8 @@ unsigned rh_native_nr_templates(void)
 
 static uint64_t random_value(uint64_t *seed)
 {
+    unsigned shift = rh_native_below(seed, 64);     /* in statements of its own: the order is the same with any compiler */
+
     static const uint64_t edges[] = {
         0, 1, 2, 3, 0x7f, 0x80, 0x81, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff,
         UINT64_C(0x100000000), INT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, UINT64_MAX, UINT64_MAX - 1,
@@ -225,7 +227,7 @@ static uint64_t random_value(uint64_t *seed)
     switch (rh_native_below(seed, 4)) {
     case 0:  return edges[rh_native_below(seed, RH_COUNT(edges))];
     case 1:  return rh_native_below(seed, 64);
-    case 2:  return rh_native_next(seed) >> rh_native_below(seed, 64);
+    case 2:  return rh_native_next(seed) >> shift;
     default: return rh_native_next(seed);
     }
 }
@@ -259,9 +261,11 @@ static void random_vector(uint64_t *seed, uint8_t ret[16])
     unsigned kind = rh_native_below(seed, 4);
 
     for (unsigned i = 0; i < 2; i++) {
+        uint64_t single = random_single(seed);
+
         words[i] = kind == 0   ? rh_native_next(seed)
                    : kind == 1 ? random_value(seed)
-                   : kind == 2 ? (uint64_t)random_single(seed) << 32 | random_single(seed)
+                   : kind == 2 ? single << 32 | random_single(seed)
                                : random_double(seed);
     }
     memcpy(ret, words, sizeof(words));
@@ -507,6 +511,12 @@ static bool is_in_address(const RhInsn *insn, unsigned reg)
     return insn->has_mem && (insn->base == reg || insn->index == reg);
 }
 
+/* A bit offset that is part of the address as well: who knows where that is */
+static bool is_astray(const RhInsn *insn)
+{
+    return insn->op >= RH_OP_BT && insn->op <= RH_OP_BTC && insn->operand[1] == RH_REG && is_in_address(insn, insn->reg);
+}
+
 static void aim_shift(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
 {
     /* More than the operand's size: undefined, SDM vol. 2 SHLD */
@@ -539,7 +549,7 @@ static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, u
         break;
     case RH_OP_BT ... RH_OP_BTC:
         /* The bit offset reaches far. */
-        if (insn->has_mem && insn->operand[1] == RH_REG && !is_in_address(insn, insn->reg)) {
+        if (insn->has_mem && insn->operand[1] == RH_REG) {
             state->gpr[insn->reg] = (int64_t)rh_native_below(seed, 16384) - 8192;
         }
         break;
@@ -583,7 +593,7 @@ bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNat
 {
     uint64_t memory = 0;
 
-    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn)) {
+    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn) || is_astray(&ret->insn)) {
         return false;
     }
     ret->len = ret->insn.len;

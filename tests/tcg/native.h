@@ -90,7 +90,7 @@ void rh_native_case_random(uint64_t *seed, RhNativeCase *ret);
  * others, registers are reused. Nothing depends on undefined results.
  */
 void rh_native_case_sequence(unsigned max_insns, uint64_t *seed, RhNativeCase *ret);
-/** rh_native_case_set - that code, with registers set so that its operands lie in data; false: not valid or not runnable */
+/** rh_native_case_set - that code, with registers set so that its operands lie in data; false: not valid, not runnable, or its operand cannot be aimed */
 bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_state_random - a state of edge values; RSP, RSI, RDI, RBX and RBP point into data */
 void rh_native_state_random(uint64_t *seed, RhNativeState *ret);

@@ -8,7 +8,10 @@ typedef struct Sequence {
     RhNativeCase *at;
     uint32_t undefined;         /* status flags that may be undefined here */
     uint32_t ever_undefined;
+    uint16_t changed;           /* general registers that may hold anything by now: they are no good as addresses */
 } Sequence;
+
+#define BIT(reg) (1u << (reg))
 
 /* The most that @insn may leave undefined, whatever its count is */
 static uint32_t worst_undefined(const RhInsn *insn)
@@ -39,12 +42,37 @@ static bool may_keep_flags(const RhInsn *insn)
     return is_counted_by_cl(insn) || ((insn->op == RH_OP_CMPS || insn->op == RH_OP_SCAS) && insn->rep);
 }
 
-static bool is_memory_steady(const RhInsn *insn)
+/* Registers that point to memory besides those of ModRM */
+static uint16_t implicit_pointers(const RhInsn *insn)
 {
+    switch (insn->op) {
+    case RH_OP_PUSH: case RH_OP_POP: case RH_OP_PUSHF: case RH_OP_ENTER: case RH_OP_LEAVE:
+        return BIT(RH_RSP) | BIT(RH_RBP);
+    case RH_OP_MOVS ... RH_OP_OUTS:
+        return BIT(RH_RSI) | BIT(RH_RDI);
+    case RH_OP_XLAT:
+        return BIT(RH_RBX);
+    default:
+        return insn->traits & RH_INSN_STRING_MEM ? BIT(RH_RDI) : 0;
+    }
+}
+
+/* Registers named by the encoding, in whatever role, and what LEAVE loads */
+static uint16_t maybe_changed(const RhInsn *insn)
+{
+    return BIT(insn->reg) | BIT(insn->rm) | BIT(insn->vvvv) | (insn->op == RH_OP_LEAVE ? BIT(RH_RSP) | BIT(RH_RBP) : 0);
+}
+
+static bool is_memory_steady(const Sequence *s, const RhInsn *insn)
+{
+    if (implicit_pointers(insn) & s->changed) {
+        return false;
+    }
     if (!insn->has_mem) {
         return true;
     }
-    bool is_base_good = insn->base == RH_REG_RIP || insn->base == RH_NO_REG || insn->base == RH_RSI || insn->base == RH_RDI || insn->base == RH_RBX;
+    bool is_pointer = insn->base == RH_RSI || insn->base == RH_RDI || insn->base == RH_RBX;
+    bool is_base_good = insn->base == RH_REG_RIP || insn->base == RH_NO_REG || (is_pointer && !(s->changed & BIT(insn->base)));
 
     return is_base_good && insn->index == RH_NO_REG && insn->segment != RH_FS && insn->segment != RH_GS && insn->addr_size == 8 && insn->has_modrm;
 }
@@ -75,7 +103,7 @@ static bool fits(const Sequence *s, const RhInsn *insn)
     default:
         break;
     }
-    return is_memory_steady(insn) && !(flags_used(insn) & s->undefined) && !(insn->traits & (RH_INSN_PRIVILEGED | RH_INSN_VSIB)) &&
+    return is_memory_steady(s, insn) && !(flags_used(insn) & s->undefined) && !(insn->traits & (RH_INSN_PRIVILEGED | RH_INSN_VSIB)) &&
            (insn->op == RH_OP_JCC || !(insn->traits & RH_INSN_ENDS_BLOCK));
 }
 
@@ -98,6 +126,7 @@ static void append(Sequence *s, const RhInsn *insn, uint64_t *seed)
 
     s->undefined = kept | worst_undefined(insn);
     s->ever_undefined |= s->undefined;
+    s->changed |= maybe_changed(insn);
 }
 
 static void pick(const Sequence *s, uint64_t *seed, RhInsn *ret)
