@@ -215,7 +215,7 @@ static void test_repeats(void)
     RhNativeCase at;
     unsigned nr_faults = 0;
 
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 5000; i++) {
         rh_native_case_random(&seed, &at);
         g_autofree char *text = rh_native_check(&at, rh_native_run);
 
@@ -223,9 +223,9 @@ static void test_repeats(void)
         rh_native_run(&at.before, at.code, at.len, &after);
         nr_faults += after.fault != RH_NATIVE_NO_FAULT;
     }
-    g_test_message("%u of 20000 raised an exception", nr_faults);
-    g_assert_cmpuint(nr_faults, >, 1000);
-    g_assert_cmpuint(nr_faults, <, 12000);
+    g_test_message("%u of 5000 raised an exception", nr_faults);
+    g_assert_cmpuint(nr_faults, >, 200);
+    g_assert_cmpuint(nr_faults, <, 3000);
 }
 
 /* #UD by privilege */
@@ -241,7 +241,7 @@ static void test_sequences(void)
     RhNativeCase at;
     unsigned nr_ends = 0;
 
-    for (unsigned i = 0; i < 5000; i++) {
+    for (unsigned i = 0; i < 1000; i++) {
         rh_native_case_sequence(8, &seed, &at);
         g_autofree char *text = rh_native_check(&at, rh_native_run);
 
@@ -252,8 +252,8 @@ static void test_sequences(void)
         /* A jump over the last instruction comes to the end as well; nothing else leaves the code. */
         g_assert_true(after.fault != RH_NATIVE_NO_FAULT || after.rip == CODE + at.len);
     }
-    g_test_message("%u of 5000 came to their end", nr_ends);
-    g_assert_cmpuint(nr_ends, >, 2500);
+    g_test_message("%u of 1000 came to their end", nr_ends);
+    g_assert_cmpuint(nr_ends, >, 500);
 }
 
 /* Each template once: whatever the decoder says is valid must not be #UD, and end where the decoder says it does. */
