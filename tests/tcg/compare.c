@@ -62,7 +62,7 @@ uint32_t rh_native_undefined_flags(const RhInsn *insn, const RhNativeState *befo
 /* BSF and BSR of 0 leave the destination undefined. */
 static bool is_register_undefined(const RhNativeCase *at, const RhNativeState *expected, unsigned reg)
 {
-    return (at->insn.op == RH_OP_BSF || at->insn.op == RH_OP_BSR) && reg == at->insn.reg && expected->rflags & RH_FLAG_ZF;
+    return at->nr_insns == 1 && (at->insn.op == RH_OP_BSF || at->insn.op == RH_OP_BSR) && reg == at->insn.reg && expected->rflags & RH_FLAG_ZF;
 }
 
 /* ---- memory that tells where an x87 instruction stood: engines do not keep that ---- */
@@ -218,9 +218,7 @@ static void compare_general(Compare *c)
             differ(c, names[i], c->expected->gpr[i], c->got->gpr[i]);
         }
     }
-    if (c->expected->fault == RH_NATIVE_NO_FAULT) {
-        defined &= ~(uint64_t)rh_native_undefined_flags(&c->at->insn, &c->at->before);
-    }
+    defined &= ~(uint64_t)(c->expected->fault == RH_NATIVE_NO_FAULT ? c->at->undefined_flags : c->at->undefined_flags_at_fault);
     differ(c, "rflags", c->expected->rflags & defined, c->got->rflags & defined);
     differ(c, "fs base", c->expected->fs_base, c->got->fs_base);
     differ(c, "gs base", c->expected->gs_base, c->got->gs_base);

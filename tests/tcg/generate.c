@@ -2,7 +2,7 @@
  * Makes instructions and states for native runs. Encodings come from asking the decoder about every opcode of every map, so
  * whatever it learns is tested. Operands are aimed at scratch memory: mostly within, sometimes over its edges.
  */
-#include "tests/tcg/native.h"
+#include "tests/tcg/generate.h"
 
 uint64_t rh_native_next(uint64_t *seed)
 {
@@ -12,15 +12,14 @@ uint64_t rh_native_next(uint64_t *seed)
     return *seed * UINT64_C(2685821657736338717);
 }
 
-static unsigned below(uint64_t *seed, unsigned limit)
+unsigned rh_native_below(uint64_t *seed, unsigned limit)
 {
     return (rh_native_next(seed) >> 32) % limit;
 }
 
-/* True once in @n times */
-static bool one_in(uint64_t *seed, unsigned n)
+bool rh_native_one_in(uint64_t *seed, unsigned n)
 {
-    return below(seed, n) == 0;
+    return rh_native_below(seed, n) == 0;
 }
 
 /* ---- what may run ---- */
@@ -217,16 +216,18 @@ unsigned rh_native_nr_templates(void)
 
 static uint64_t random_value(uint64_t *seed)
 {
+    unsigned shift = rh_native_below(seed, 64);     /* in statements of its own: the order is the same with any compiler */
+
     static const uint64_t edges[] = {
         0, 1, 2, 3, 0x7f, 0x80, 0x81, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff,
         UINT64_C(0x100000000), INT64_MAX, UINT64_C(1) << 63, (UINT64_C(1) << 63) + 1, UINT64_MAX, UINT64_MAX - 1,
         UINT64_C(0xffffffff80000000), UINT64_C(0xffffffffffffff80), UINT64_C(0x5555555555555555), UINT64_C(0xaaaaaaaaaaaaaaaa),
     };
 
-    switch (below(seed, 4)) {
-    case 0:  return edges[below(seed, RH_COUNT(edges))];
-    case 1:  return below(seed, 64);
-    case 2:  return rh_native_next(seed) >> below(seed, 64);
+    switch (rh_native_below(seed, 4)) {
+    case 0:  return edges[rh_native_below(seed, RH_COUNT(edges))];
+    case 1:  return rh_native_below(seed, 64);
+    case 2:  return rh_native_next(seed) >> shift;
     default: return rh_native_next(seed);
     }
 }
@@ -238,7 +239,7 @@ static uint32_t random_single(uint64_t *seed)
         0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x4f000000, 0xcf000000, 0x4effffff, 0x3f000000, 0x40490fdb, 0x33800000,
     };
 
-    return one_in(seed, 3) ? (uint32_t)rh_native_next(seed) : edges[below(seed, RH_COUNT(edges))];
+    return rh_native_one_in(seed, 3) ? (uint32_t)rh_native_next(seed) : edges[rh_native_below(seed, RH_COUNT(edges))];
 }
 
 static uint64_t random_double(uint64_t *seed)
@@ -250,19 +251,21 @@ static uint64_t random_double(uint64_t *seed)
         UINT64_C(0x43e0000000000000), UINT64_C(0xc3e0000000000000), UINT64_C(0x3fe0000000000000), UINT64_C(0x400921fb54442d18),
     };
 
-    return one_in(seed, 3) ? rh_native_next(seed) : edges[below(seed, RH_COUNT(edges))];
+    return rh_native_one_in(seed, 3) ? rh_native_next(seed) : edges[rh_native_below(seed, RH_COUNT(edges))];
 }
 
 /* 16 bytes of one kind: bytes, integers, singles, doubles */
 static void random_vector(uint64_t *seed, uint8_t ret[16])
 {
     uint64_t words[2];
-    unsigned kind = below(seed, 4);
+    unsigned kind = rh_native_below(seed, 4);
 
     for (unsigned i = 0; i < 2; i++) {
+        uint64_t single = random_single(seed);
+
         words[i] = kind == 0   ? rh_native_next(seed)
                    : kind == 1 ? random_value(seed)
-                   : kind == 2 ? (uint64_t)random_single(seed) << 32 | random_single(seed)
+                   : kind == 2 ? single << 32 | random_single(seed)
                                : random_double(seed);
     }
     memcpy(ret, words, sizeof(words));
@@ -276,15 +279,15 @@ static void random_x87(uint64_t *seed, uint8_t ret[16])
         { 1, 0x3fff } /* unnormal: unsupported */, { UINT64_MAX, 0x7ffe }, { UINT64_C(1) << 63, 1 }, { UINT64_C(0xc90fdaa22168c235), 0x4000 },
         { UINT64_MAX, 0x403e }, { UINT64_C(1) << 63, 0x403e }, { UINT64_C(1) << 63, 0x3ffe },
     };
-    unsigned i = below(seed, RH_COUNT(edges));
+    unsigned i = rh_native_below(seed, RH_COUNT(edges));
     uint64_t significand = edges[i].significand;
     uint16_t exponent = edges[i].exponent;
 
-    if (one_in(seed, 3)) {
+    if (rh_native_one_in(seed, 3)) {
         significand = rh_native_next(seed) | UINT64_C(1) << 63;
-        exponent = 0x3fff - 40 + below(seed, 80);
+        exponent = 0x3fff - 40 + rh_native_below(seed, 80);
     }
-    exponent |= below(seed, 2) << 15;
+    exponent |= rh_native_below(seed, 2) << 15;
     memset(ret, 0, 16);
     memcpy(ret, &significand, 8);
     memcpy(ret + 8, &exponent, 2);
@@ -300,14 +303,14 @@ static void random_vectors(uint64_t *seed, RhTcgVector *ret)
     for (unsigned i = 0; i < 8; i++) {
         random_x87(seed, ret->st[i]);
     }
-    ret->ftw = one_in(seed, 2) ? 0xff : rh_native_next(seed) >> 40;
-    ret->fsw = (below(seed, 8) << 11) | (rh_native_next(seed) >> 40 & 0x4700);
-    if (one_in(seed, 2)) {          /* rounding and precision; flush and denormals; some exceptions unmasked */
-        ret->fcw = 0x3f | below(seed, 4) << 8 | below(seed, 4) << 10 | (one_in(seed, 4) ? 0 : 0x40);
-        ret->mxcsr = 0x1f80 | below(seed, 4) << 13 | (one_in(seed, 3) ? 0x8040 : 0);
-        if (one_in(seed, 4)) {
-            ret->fcw &= ~(1u << below(seed, 6));
-            ret->mxcsr &= ~(0x80u << below(seed, 6));
+    ret->ftw = rh_native_one_in(seed, 2) ? 0xff : rh_native_next(seed) >> 40;
+    ret->fsw = (rh_native_below(seed, 8) << 11) | (rh_native_next(seed) >> 40 & 0x4700);
+    if (rh_native_one_in(seed, 2)) {          /* rounding and precision; flush and denormals; some exceptions unmasked */
+        ret->fcw = 0x3f | rh_native_below(seed, 4) << 8 | rh_native_below(seed, 4) << 10 | (rh_native_one_in(seed, 4) ? 0 : 0x40);
+        ret->mxcsr = 0x1f80 | rh_native_below(seed, 4) << 13 | (rh_native_one_in(seed, 3) ? 0x8040 : 0);
+        if (rh_native_one_in(seed, 4)) {
+            ret->fcw &= ~(1u << rh_native_below(seed, 6));
+            ret->mxcsr &= ~(0x80u << rh_native_below(seed, 6));
         }
     }
 }
@@ -317,16 +320,34 @@ static uint64_t random_place(uint64_t *seed, unsigned size)
 {
     uint64_t end = RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE;
 
-    switch (below(seed, 16)) {
+    switch (rh_native_below(seed, 16)) {
     case 0:  return end - size;
     case 1:  return RH_NATIVE_DATA;
-    case 2:  return RH_NATIVE_DATA + 4096 - below(seed, size + 1);
-    case 3:  return one_in(seed, 2) ? end - below(seed, size) : RH_NATIVE_DATA - below(seed, size);
-    case 4 ... 7:
-        return RH_NATIVE_DATA + 1024 + below(seed, 6000);
+    case 2:  return RH_NATIVE_DATA + 4096 - rh_native_below(seed, size + 1);
+    case 3:
+    case 4:  return rh_native_one_in(seed, 2) ? end - rh_native_below(seed, size) : RH_NATIVE_DATA - rh_native_below(seed, size);
+    case 5 ... 8:
+        return RH_NATIVE_DATA + 1024 + rh_native_below(seed, 6000);
     default:
-        return RH_NATIVE_DATA + 1024 + below(seed, 90) * 64;
+        return RH_NATIVE_DATA + 1024 + rh_native_below(seed, 90) * 64;
     }
+}
+
+/* Edge values everywhere, for little time: a piece of a pool that is always the same */
+static void random_data(uint64_t *seed, uint8_t ret[RH_NATIVE_DATA_SIZE])
+{
+    enum { SPAN = 2048 };
+    static uint8_t pool[RH_NATIVE_DATA_SIZE + SPAN];
+
+    if (!pool[0]) {
+        uint64_t fixed = 1;
+
+        for (unsigned i = 0; i < sizeof(pool); i += 16) {
+            random_vector(&fixed, pool + i);
+        }
+        pool[0] = 1;
+    }
+    memcpy(ret, pool + 16 * rh_native_below(seed, SPAN / 16), RH_NATIVE_DATA_SIZE);
 }
 
 void rh_native_state_random(uint64_t *seed, RhNativeState *ret)
@@ -341,15 +362,13 @@ void rh_native_state_random(uint64_t *seed, RhNativeState *ret)
     ret->gpr[RH_RSI] = random_place(seed, 8);
     ret->gpr[RH_RDI] = random_place(seed, 8);
     ret->rip = RH_NATIVE_CODE + RH_NATIVE_CODE_AT;
-    ret->rflags = 0x202 | (rh_native_next(seed) >> 20 & RH_FLAGS_STATUS) | (one_in(seed, 4) ? RH_RFLAGS_DF : 0);
+    ret->rflags = 0x202 | (rh_native_next(seed) >> 20 & RH_FLAGS_STATUS) | (rh_native_one_in(seed, 4) ? RH_RFLAGS_DF : 0);
     /* Less than 0x0f000000, so that what forgets to subtract a base does not come to where the trampoline keeps its things. */
-    ret->fs_base = below(seed, 0xf00) << 16;
-    ret->gs_base = below(seed, 0xf00) << 16;
+    ret->fs_base = rh_native_below(seed, 0xf00) << 16;
+    ret->gs_base = rh_native_below(seed, 0xf00) << 16;
     ret->fault = RH_NATIVE_NO_FAULT;
     random_vectors(seed, &ret->vector);
-    for (unsigned i = 0; i < RH_NATIVE_DATA_SIZE; i += 16) {
-        random_vector(seed, ret->data + i);
-    }
+    random_data(seed, ret->data);
 }
 
 /* ---- operands ---- */
@@ -382,8 +401,8 @@ static void aim_gather(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
     unsigned width = insn->opcode & 1 ? 8 : 4;
 
     for (unsigned i = 0; i < 16; i += width) {
-        int64_t low = (int64_t)below(seed, 0x400) - 0x200;
-        int64_t high = (int64_t)below(seed, 0x400) - 0x200;
+        int64_t low = (int64_t)rh_native_below(seed, 0x400) - 0x200;
+        int64_t high = (int64_t)rh_native_below(seed, 0x400) - 0x200;
 
         memcpy(state->vector.xmm[insn->index] + i, &low, width);
         memcpy(state->vector.ymm_high[insn->index] + i, &high, width);
@@ -401,7 +420,7 @@ static uint64_t index_part(const RhInsn *insn, uint64_t *seed, RhNativeState *st
     }
     /* RSP must stay in reach, and a displacement alone cannot make good for a large index. */
     if (insn->base == RH_RSP || insn->base == RH_NO_REG || insn->index == RH_RSP) {
-        state->gpr[insn->index] = below(seed, 32);
+        state->gpr[insn->index] = rh_native_below(seed, 32);
     }
     return state->gpr[insn->index] * insn->scale;
 }
@@ -414,10 +433,10 @@ static uint64_t aim_memory(const RhInsn *insn, uint64_t *seed, RhNativeState *st
     uint64_t rest = index_part(insn, seed, state) + insn->disp + segment_base(insn, state);
 
     if (insn->traits & RH_INSN_ALIGNED || insn->mem_size >= 16) {
-        place = one_in(seed, 8) ? place : place & ~UINT64_C(31);
+        place = rh_native_one_in(seed, 8) ? place : place & ~UINT64_C(31);
     }
     if (insn->base < RH_NR_GPR) {
-        if (insn->base != RH_RSP && insn->addr_size == 8 && one_in(seed, 40)) {
+        if (insn->base != RH_RSP && insn->addr_size == 8 && rh_native_one_in(seed, 40)) {
             place = UINT64_C(1) << 63 | rh_native_next(seed) >> 2;      /* not canonical */
         }
         uint64_t base = insn->base == insn->index ? (place - insn->disp) / (1u + insn->scale) : place - rest;
@@ -433,10 +452,10 @@ static uint64_t aim_memory(const RhInsn *insn, uint64_t *seed, RhNativeState *st
 /* An address of INT3, sometimes one where nothing is, or that is none */
 static uint64_t random_target(uint64_t *seed)
 {
-    switch (below(seed, 8)) {
+    switch (rh_native_below(seed, 8)) {
     case 0:  return UINT64_C(1) << 62 | rh_native_next(seed) >> 8;
-    case 1:  return 0x7000 + below(seed, 256);
-    default: return RH_NATIVE_CODE + 16 + below(seed, 0x700);
+    case 1:  return 0x7000 + rh_native_below(seed, 256);
+    default: return RH_NATIVE_CODE + 16 + rh_native_below(seed, 0x700);
     }
 }
 
@@ -458,7 +477,7 @@ static void aim_string(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
     static const uint16_t counts[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 300, 1000 };
 
     if (insn->rep) {
-        uint64_t count = one_in(seed, 30) ? rh_native_next(seed) : counts[below(seed, RH_COUNT(counts))];
+        uint64_t count = rh_native_one_in(seed, 30) ? rh_native_next(seed) : counts[rh_native_below(seed, RH_COUNT(counts))];
 
         set_address(insn, &state->gpr[RH_RCX], count);
     }
@@ -466,23 +485,23 @@ static void aim_string(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
         set_address(insn, &state->gpr[RH_RSI], state->gpr[RH_RSI] - segment_base(insn, state));
     }
     /* Runs that are equal for a while */
-    if ((insn->op == RH_OP_CMPS || insn->op == RH_OP_SCAS) && one_in(seed, 2)) {
+    if ((insn->op == RH_OP_CMPS || insn->op == RH_OP_SCAS) && rh_native_one_in(seed, 2)) {
         memset(state->data, state->gpr[RH_RAX], sizeof(state->data));
         state->gpr[RH_RAX] = (state->gpr[RH_RAX] & 0xff) * UINT64_C(0x0101010101010101);
-        state->data[1024 + below(seed, 6000)] ^= 1;
+        state->data[1024 + rh_native_below(seed, 6000)] ^= 1;
     }
 }
 
 /* Dividends that give a quotient, half of the time */
 static void aim_division(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
 {
-    if (one_in(seed, 2)) {
+    if (rh_native_one_in(seed, 2)) {
         return;
     }
     if (insn->size == 1) {
-        state->gpr[RH_RAX] = (state->gpr[RH_RAX] & ~UINT64_C(0xffff)) | below(seed, 0x80);
+        state->gpr[RH_RAX] = (state->gpr[RH_RAX] & ~UINT64_C(0xffff)) | rh_native_below(seed, 0x80);
     } else {
-        state->gpr[RH_RDX] = insn->op == RH_OP_IDIV && one_in(seed, 2) ? UINT64_MAX : 0;
+        state->gpr[RH_RDX] = insn->op == RH_OP_IDIV && rh_native_one_in(seed, 2) ? UINT64_MAX : 0;
     }
 }
 
@@ -492,11 +511,17 @@ static bool is_in_address(const RhInsn *insn, unsigned reg)
     return insn->has_mem && (insn->base == reg || insn->index == reg);
 }
 
+/* A bit offset that is part of the address as well: who knows where that is */
+static bool is_astray(const RhInsn *insn)
+{
+    return insn->op >= RH_OP_BT && insn->op <= RH_OP_BTC && insn->operand[1] == RH_REG && is_in_address(insn, insn->reg);
+}
+
 static void aim_shift(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
 {
     /* More than the operand's size: undefined, SDM vol. 2 SHLD */
     if (insn->size == 2 && (state->gpr[RH_RCX] & 31) > 16 && !is_in_address(insn, RH_RCX)) {
-        state->gpr[RH_RCX] = (state->gpr[RH_RCX] & ~UINT64_C(0xff)) | below(seed, 17);
+        state->gpr[RH_RCX] = (state->gpr[RH_RCX] & ~UINT64_C(0xff)) | rh_native_below(seed, 17);
     }
 }
 
@@ -524,8 +549,8 @@ static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, u
         break;
     case RH_OP_BT ... RH_OP_BTC:
         /* The bit offset reaches far. */
-        if (insn->has_mem && insn->operand[1] == RH_REG && !is_in_address(insn, insn->reg)) {
-            state->gpr[insn->reg] = (int64_t)below(seed, 16384) - 8192;
+        if (insn->has_mem && insn->operand[1] == RH_REG) {
+            state->gpr[insn->reg] = (int64_t)rh_native_below(seed, 16384) - 8192;
         }
         break;
     case RH_OP_XLAT:
@@ -538,18 +563,18 @@ static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, u
         break;
     }
     case RH_OP_LDMXCSR: {
-        uint32_t image = rh_native_next(seed) & (one_in(seed, 8) ? UINT32_MAX : 0xffff);
+        uint32_t image = rh_native_next(seed) & (rh_native_one_in(seed, 8) ? UINT32_MAX : 0xffff);
 
         put_data(state, memory, &image, 4);
         break;
     }
     case RH_OP_CMPXCHG:
-        if (one_in(seed, 2) && memory >= RH_NATIVE_DATA && memory <= RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE - 8 && !is_in_address(insn, RH_RAX)) {
+        if (rh_native_one_in(seed, 2) && memory >= RH_NATIVE_DATA && memory <= RH_NATIVE_DATA + RH_NATIVE_DATA_SIZE - 8 && !is_in_address(insn, RH_RAX)) {
             memcpy(&state->gpr[RH_RAX], state->data + (memory - RH_NATIVE_DATA), 8);
         }
         break;
     case RH_OP_CMPXCHG8B:
-        if (one_in(seed, 2) && !is_in_address(insn, RH_RAX) && !is_in_address(insn, RH_RDX)) {
+        if (rh_native_one_in(seed, 2) && !is_in_address(insn, RH_RAX) && !is_in_address(insn, RH_RDX)) {
             put_data(state, memory, &state->gpr[RH_RAX], insn->size / 2);
             put_data(state, memory + insn->size / 2, &state->gpr[RH_RDX], insn->size / 2);
         }
@@ -568,16 +593,19 @@ bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNat
 {
     uint64_t memory = 0;
 
-    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn)) {
+    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn) || is_astray(&ret->insn)) {
         return false;
     }
     ret->len = ret->insn.len;
     memcpy(ret->code, code, ret->len);
+    ret->nr_insns = 1;
     rh_native_state_random(seed, &ret->before);
     if (ret->insn.has_mem) {
         memory = aim_memory(&ret->insn, seed, &ret->before);
     }
     aim_rest(&ret->insn, seed, &ret->before, memory);
+    ret->undefined_flags = rh_native_undefined_flags(&ret->insn, &ret->before);
+    ret->undefined_flags_at_fault = 0;
     return true;
 }
 
@@ -594,9 +622,9 @@ typedef struct Style {      /* what stands around the template */
 static uint8_t random_mod_rm(const Template *t, uint64_t *seed)
 {
     if (!t->is_memory) {
-        return 0xc0 | t->reg << 3 | (t->is_rm_fixed ? t->rm : below(seed, 8));
+        return 0xc0 | t->reg << 3 | (t->is_rm_fixed ? t->rm : rh_native_below(seed, 8));
     }
-    return below(seed, 3) << 6 | t->reg << 3 | (one_in(seed, 3) ? 4 : below(seed, 8));
+    return rh_native_below(seed, 3) << 6 | t->reg << 3 | (rh_native_one_in(seed, 3) ? 4 : rh_native_below(seed, 8));
 }
 
 static unsigned put_code(const Template *t, const Style *style, uint64_t *seed, uint8_t bytes[32])
@@ -619,13 +647,13 @@ static unsigned put_code(const Template *t, const Style *style, uint64_t *seed, 
 static void fix_displacement(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
 {
     unsigned at = insn->modrm_at + 1 + ((insn->modrm & 7) == 4);
-    int64_t disp = (int64_t)below(seed, 0x2000) - 0x1000;
+    int64_t disp = (int64_t)rh_native_below(seed, 0x2000) - 0x1000;
 
     if (!insn->has_mem) {
         return;
     }
     if (!insn->has_modrm) {                     /* moffs */
-        disp = random_place(seed, insn->mem_size) - 0x01000000 * below(seed, 2);
+        disp = random_place(seed, insn->mem_size) - 0x01000000 * rh_native_below(seed, 2);
         memcpy(bytes + insn->len - insn->addr_size, &disp, insn->addr_size);
         return;
     }
@@ -649,12 +677,12 @@ static void fix_immediate(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
     }
     switch (insn->op) {
     case RH_OP_JCC: case RH_OP_JMP: case RH_OP_CALL: case RH_OP_JCXZ: case RH_OP_LOOP: case RH_OP_LOOPE: case RH_OP_LOOPNE:
-        imm = 16 + below(seed, insn->imm_size == 1 ? 100 : 0x400);
-        imm = one_in(seed, 2) ? imm : -imm - 16;
+        imm = 16 + rh_native_below(seed, insn->imm_size == 1 ? 100 : 0x400);
+        imm = rh_native_one_in(seed, 2) ? imm : -imm - 16;
         break;
     case RH_OP_SHLD:
     case RH_OP_SHRD:
-        imm = insn->size == 2 ? below(seed, 17) : imm;
+        imm = insn->size == 2 ? rh_native_below(seed, 17) : imm;
         break;
     case RH_OP_RET:
         imm &= 0xff;
@@ -665,25 +693,30 @@ static void fix_immediate(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
     memcpy(bytes + insn->imm_at, &imm, insn->imm_size);
 }
 
+static bool make_code(const Template *t, const Style *style, uint64_t *seed, uint8_t bytes[32], RhInsn *ret)
+{
+    put_code(t, style, seed, bytes);
+    if (!decodes(bytes, ret)) {
+        return false;
+    }
+    fix_displacement(ret, seed, bytes);
+    fix_immediate(ret, seed, bytes);
+    return decodes(bytes, ret);
+}
+
 static bool make_case(const Template *t, const Style *style, uint64_t *seed, RhNativeCase *ret)
 {
     uint8_t bytes[32];
     RhInsn insn;
 
-    put_code(t, style, seed, bytes);
-    if (!decodes(bytes, &insn)) {
-        return false;
-    }
-    fix_displacement(&insn, seed, bytes);
-    fix_immediate(&insn, seed, bytes);
-    return rh_native_case_set(bytes, insn.len, seed, ret);
+    return make_code(t, style, seed, bytes, &insn) && rh_native_case_set(bytes, insn.len, seed, ret);
 }
 
 static void random_style(const Template *t, uint64_t *seed, Style *ret)
 {
-    ret->has_rex = t->is_vex || one_in(seed, 2);
-    ret->ext = below(seed, 8);
-    ret->vvvv = below(seed, 16);
+    ret->has_rex = t->is_vex || rh_native_one_in(seed, 2);
+    ret->ext = rh_native_below(seed, 8);
+    ret->vvvv = rh_native_below(seed, 16);
     ret->nr_extra = 0;
 }
 
@@ -691,9 +724,22 @@ static void random_prefixes(const Template *t, uint64_t *seed, Style *style)
 {
     static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x67, 0x64, 0x65, 0x67, 0x66, 0xf0, 0xf2, 0xf3 };
 
-    for (style->nr_extra = 0; style->nr_extra < 3 && one_in(seed, 2); style->nr_extra++) {
-        style->extra[style->nr_extra] = prefixes[below(seed, RH_COUNT(prefixes))];
+    for (style->nr_extra = 0; style->nr_extra < 3 && rh_native_one_in(seed, 2); style->nr_extra++) {
+        style->extra[style->nr_extra] = prefixes[rh_native_below(seed, RH_COUNT(prefixes))];
     }
+}
+
+void rh_native_code_random(uint64_t *seed, RhInsn *ret)
+{
+    uint8_t bytes[32];
+    Style style;
+    const Template *t;
+
+    make_templates();
+    do {
+        t = &g_array_index(templates, Template, rh_native_below(seed, templates->len));
+        random_style(t, seed, &style);
+    } while (!make_code(t, &style, seed, bytes, ret));
 }
 
 static void make_any(unsigned nr, bool has_prefixes, uint64_t *seed, RhNativeCase *ret)
@@ -727,5 +773,5 @@ void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret)
 void rh_native_case_random(uint64_t *seed, RhNativeCase *ret)
 {
     make_templates();
-    make_any(below(seed, templates->len), true, seed, ret);
+    make_any(rh_native_below(seed, templates->len), true, seed, ret);
 }

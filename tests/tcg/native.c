@@ -132,7 +132,8 @@ static void take_signals(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
     struct sigaction action = { .sa_sigaction = note_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-    stack_t stack = { .ss_sp = g_malloc(STACK_SIZE), .ss_size = STACK_SIZE };
+    static uint8_t bytes[STACK_SIZE];
+    stack_t stack = { .ss_sp = bytes, .ss_size = sizeof(bytes) };
 
     sigaltstack(&stack, NULL);
     for (unsigned i = 0; i < RH_COUNT(signals); i++) {

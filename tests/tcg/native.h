@@ -50,11 +50,14 @@ typedef struct RhNativeState {
  */
 typedef void (*RhNativeRun)(const RhNativeState *before, const uint8_t *code, size_t len, RhNativeState *after);
 
-/** RhNativeCase - an instruction and what it starts from */
+/** RhNativeCase - an instruction, or several, and what they start from */
 typedef struct RhNativeCase {
-    uint8_t code[RH_INSN_MAX];
+    uint8_t code[RH_NATIVE_CODE_MAX];
     unsigned len;
-    RhInsn insn;            /* decoded */
+    unsigned nr_insns;
+    RhInsn insn;            /* the first, decoded */
+    uint32_t undefined_flags;           /* status flags that are not compared when the code came to its end, */
+    uint32_t undefined_flags_at_fault;  /* and when it did not. Who does not keep flags exact at faults sets all in sequences. */
     RhNativeState before;
 } RhNativeCase;
 
@@ -82,7 +85,12 @@ unsigned rh_native_nr_templates(void);
 void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_case_random - any template; besides, redundant prefixes, segment overrides, 32-bit addresses */
 void rh_native_case_random(uint64_t *seed, RhNativeCase *ret);
-/** rh_native_case_set - that code, with registers set so that its operands lie in data; false: not valid or not runnable */
+/**
+ * rh_native_case_sequence - up to @max_insns instructions, among them conditional jumps over the next one: flags made by one are read by
+ * others, registers are reused. Nothing depends on undefined results.
+ */
+void rh_native_case_sequence(unsigned max_insns, uint64_t *seed, RhNativeCase *ret);
+/** rh_native_case_set - that code, with registers set so that its operands lie in data; false: not valid, not runnable, or its operand cannot be aimed */
 bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_state_random - a state of edge values; RSP, RSI, RDI, RBX and RBP point into data */
 void rh_native_state_random(uint64_t *seed, RhNativeState *ret);

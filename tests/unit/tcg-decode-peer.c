@@ -434,7 +434,7 @@ static void test_legacy(void)
 
         memcpy(lead, prefixes[p].bytes, prefixes[p].nr);
         memcpy(lead + prefixes[p].nr, maps[m].bytes, maps[m].nr);
-        sweep(&all[i % 3], lead, prefixes[p].nr + maps[m].nr, 11);
+        sweep(&all[i % 3], lead, prefixes[p].nr + maps[m].nr, 23);
     }
     report();
 }
@@ -451,11 +451,11 @@ static void test_vex(void)
         for (unsigned map = 0; map < 5; map++) {
             uint8_t three[3] = { 0xc4, (next_random() & 0xe0) | map, second };
 
-            sweep(&all[i % 3], three, 3, 127);
+            sweep(&all[i % 3], three, 3, 251);
         }
         uint8_t two[2] = { 0xc5, second };
 
-        sweep(&all[i % 3], two, 2, 127);
+        sweep(&all[i % 3], two, 2, 251);
     }
     report();
 }
@@ -466,7 +466,7 @@ static void test_random(void)
     uint8_t bytes[RH_INSN_MAX];
 
     begin();
-    for (unsigned i = 0; i < 1000000; i++) {
+    for (unsigned i = 0; i < 400000; i++) {
         fill(bytes, sizeof(bytes));
         read_both(&all[i % 3], bytes);
     }
