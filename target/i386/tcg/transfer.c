@@ -18,7 +18,6 @@ static bool is_real_style(const RhTcgCpu *cpu)
 
 static bool finish(RhTcgCpu *cpu)
 {
-    cpu->must_leave = true;
     rh_tcg_settle(cpu);
     return true;
 }
