@@ -60,7 +60,7 @@ static void interrupt(RhTcgCpu *cpu)
     }
 }
 
-/* Events that go to a CPU that runs or halts, by priority, SDM vol. 3 table 6-2: SMI, NMI, INTR. */
+/* Events that go to a CPU that runs or halts, by priority, SDM vol. 3 table 6-2: SMI, NMI, INTR. Traps went before. */
 static void take_events(RhTcgCpu *cpu)
 {
     uint32_t requests = __atomic_load_n(&cpu->requests, __ATOMIC_SEQ_CST);
@@ -104,6 +104,9 @@ static bool attend(RhTcgCpu *cpu)
     }
     if (cpu->mp_state == RH_MP_RUNNABLE || cpu->mp_state == RH_MP_HALTED) {
         deliver_injected(cpu);
+        if (!rh_tcg_check_traps(cpu)) {
+            rh_tcg_deliver_fault(cpu);
+        }
         take_events(cpu);
     }
     return false;

@@ -91,7 +91,6 @@ static bool write_cr0(RhTcgCpu *cpu, uint64_t value)
         rh_tlb_flush(cpu, false);
     }
     rh_tcg_settle(cpu);
-    cpu->must_leave = true;
     return true;
 }
 
@@ -128,7 +127,6 @@ static bool write_cr4(RhTcgCpu *cpu, uint64_t value)
         rh_tlb_flush(cpu, false);
     }
     rh_tcg_settle(cpu);
-    cpu->must_leave = true;
     return true;
 }
 
@@ -227,7 +225,6 @@ bool rh_tcg_write_xcr(RhTcgCpu *cpu, uint32_t nr, uint64_t value)
     }
     cpu->xcr0 = value;
     rh_tcg_settle(cpu);
-    cpu->must_leave = true;
     return true;
 }
 
@@ -238,7 +235,6 @@ void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask)
     cpu->rflags = (was & ~mask) | (value & mask) | 2;
     if ((was ^ cpu->rflags) & (RH_RFLAGS_AC | RH_RFLAGS_VM)) {
         rh_tcg_settle(cpu);
-        cpu->must_leave = true;
     }
     if (~was & cpu->rflags & (RH_RFLAGS_IF | RH_RFLAGS_TF)) {
         cpu->attention = 1;

@@ -68,7 +68,6 @@ void rh_tcg_settle_debug(RhTcgCpu *cpu)
     if (has_data) {
         rh_tlb_flush(cpu, false);
     }
-    cpu->must_leave = true;
 }
 
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear)
@@ -94,7 +93,6 @@ void rh_debug_pend(RhTcgCpu *cpu, uint64_t dr6)
 {
     cpu->pending_dr6 |= dr6;
     cpu->attention = 1;
-    cpu->must_leave = true;
 }
 
 void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool is_write)

@@ -334,7 +334,6 @@ static bool deliver(RhTcgCpu *cpu, const Event *event)
 
     if (is_done) {
         cpu->shadow = 0;
-        cpu->must_leave = true;
         rh_tcg_settle(cpu);
     }
     return is_done;
@@ -427,7 +426,6 @@ static void deliver_all(RhTcgCpu *cpu, Event event)
     while (!deliver(cpu, &event)) {
         if (!combine(cpu, &event)) {
             cpu->is_shut_down = true;
-            cpu->must_leave = true;
             return;
         }
         event = event_of_fault(cpu);

@@ -4,17 +4,26 @@
 #include "softmmu/vm.h"
 #include "target/i386/tcg/interp.h"
 
+static void note(RhTcgCpu *cpu, uint16_t port, unsigned size)
+{
+    if (G_UNLIKELY(cpu->dr7 & 0xff)) {
+        rh_tcg_note_io_access(cpu, port, size);
+    }
+}
+
 static uint64_t port_load(RhTcgCpu *cpu, uint16_t port, unsigned size)
 {
     uint64_t value = UINT64_MAX;
 
     rh_space_load(cpu->vm->ports, &cpu->vcpu->ports_lookup, port, size, &value);    /* nobody there: all ones */
+    note(cpu, port, size);
     return value;
 }
 
 static void port_store(RhTcgCpu *cpu, uint16_t port, unsigned size, uint64_t value)
 {
     rh_space_store(cpu->vm->ports, &cpu->vcpu->ports_lookup, port, size, rh_truncate(value, size));
+    note(cpu, port, size);
 }
 
 bool rh_interp_in(RhTcgCpu *cpu, const RhInsn *insn)

@@ -206,7 +206,6 @@ static bool write_efer(RhTcgCpu *cpu, uint64_t value)
     }
     cpu->efer = value;
     rh_tcg_settle(cpu);
-    cpu->must_leave = true;
     return true;
 }
 

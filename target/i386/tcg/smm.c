@@ -135,7 +135,6 @@ static void enter(RhTcgCpu *cpu)
 static void finish(RhTcgCpu *cpu)
 {
     cpu->shadow = 0;
-    cpu->must_leave = true;
     cpu->attention = 1;
     rh_tlb_flush(cpu, false);
     rh_tcg_settle(cpu);

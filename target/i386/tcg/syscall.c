@@ -39,7 +39,6 @@ static void enter(RhTcgCpu *cpu, RhX86Segment cs, RhX86Segment ss, uint64_t rip)
     cpu->seg[RH_CS] = cs;
     cpu->seg[RH_SS] = ss;
     cpu->rip = rip;
-    cpu->must_leave = true;
     rh_tcg_settle(cpu);
 }
 

@@ -88,7 +88,7 @@ static inline uint64_t rh_gate_offset(const RhDescriptor *gate, bool is_16)
 
 /** rh_raise_selector - an exception whose error code names @selector */
 bool rh_raise_selector(RhTcgCpu *cpu, unsigned vector, uint16_t selector, uint32_t ext);
-/** rh_read_descriptor - 8 bytes from GDT or LDT, or @vector with the selector where the table does not have it. Nulls are the caller's. */
+/** rh_read_descriptor - 8 bytes from GDT or LDT, or @vector with the selector where the table ends before. Nulls are the caller's. */
 bool rh_read_descriptor(RhTcgCpu *cpu, uint16_t selector, unsigned vector, uint32_t ext, RhDescriptor *ret);
 /** rh_read_descriptor_high - the second half of a system descriptor of long mode */
 bool rh_read_descriptor_high(RhTcgCpu *cpu, uint16_t selector, unsigned vector, uint32_t ext, RhDescriptor *desc);
@@ -101,7 +101,7 @@ bool rh_set_accessed(RhTcgCpu *cpu, const RhDescriptor *desc, RhX86Segment *seg)
 void rh_descriptor_to_segment(const RhDescriptor *desc, uint16_t selector, RhX86Segment *ret);
 /** rh_null_segment - what a register holds after a null selector; @dpl matters for SS, whose DPL is the CPL */
 RhX86Segment rh_null_segment(uint16_t selector, unsigned dpl);
-/** rh_real_segment - a segment as loaded in virtual-8086 mode; rh_load_real - in either, keeping the limit in real mode */
+/** rh_v86_segment - as loaded in virtual-8086 mode; rh_load_real - into a register there or in real mode, which keeps the limit */
 RhX86Segment rh_v86_segment(uint16_t selector);
 void rh_load_real(RhTcgCpu *cpu, unsigned seg, uint16_t selector);
 /** rh_segment_holds - whether limit and direction allow [@offset, @offset + @len), @len at least 1 */
@@ -138,8 +138,8 @@ bool rh_new_stack_segment(RhTcgCpu *cpu, uint16_t selector, unsigned cpl, uint32
 typedef enum RhTaskCause { RH_TASK_JUMP, RH_TASK_CALL, RH_TASK_IRET, RH_TASK_EVENT } RhTaskCause;
 
 /**
- * rh_task_switch - to the TSS that @selector names (task.c); @next_rip is saved as that of the old task. A fault after the point of no
- * return is one of the new task: registers, cpu->rip among them, are then its.
+ * rh_task_switch - to the TSS that @selector names (task.c); @next_rip is saved as that of the old task. A fault after
+ * the point of no return is one of the new task: registers, cpu->rip among them, are then its.
  */
 bool rh_task_switch(RhTcgCpu *cpu, uint16_t selector, RhTaskCause cause, uint64_t next_rip, uint32_t ext);
 

@@ -266,7 +266,6 @@ static void enter_task(RhTcgCpu *cpu, const Switch *way, const Task *task)
     if (task->trap & 1) {
         rh_debug_pend(cpu, RH_DR6_BT);
     }
-    cpu->must_leave = true;
     cpu->attention = 1;         /* IF may have come up */
 }
 

@@ -18,7 +18,6 @@ static bool is_real_style(const RhTcgCpu *cpu)
 
 static bool finish(RhTcgCpu *cpu)
 {
-    cpu->must_leave = true;
     rh_tcg_settle(cpu);
     return true;
 }
@@ -303,7 +302,7 @@ static bool call_inward_long(RhTcgCpu *cpu, Target *target, uint64_t next_rip)
     return finish(cpu);
 }
 
-/* Through a gate of long mode, at the same level: the stack is used with 8-byte slots, whatever the caller's mode. */
+/* The gate decides how wide the slots are, whatever the caller's operand size is. */
 static bool call_gate(RhTcgCpu *cpu, uint16_t selector, RhDescriptor *gate, uint64_t next_rip)
 {
     Target target;

@@ -222,7 +222,6 @@ struct RhTcgCpu {
     bool has_injected_fault;        /* cpu->fault came with loaded state: delivered before the first instruction */
     bool has_injected_interrupt;
     uint8_t injected_interrupt;
-    bool must_leave;                /* the run loop goes round before the next instruction: mode or requests changed */
     uint8_t mp_state;               /* RhX86MpState: WAIT for SIPI or runnable */
 
     /* --- wiring --- */
