@@ -299,22 +299,25 @@ static inline bool is_decoded(const RhDecoded *entry, RhCodeSize code_size, cons
     return entry->code_size == code_size && !(differing & ((1u << entry->insn.len) - 1));
 }
 
+/* 16 bytes of code at @at in host memory, or NULL: not in the TLB, too near to the page's end, or in a device. */
+static inline const uint8_t *code_in_host(const RhTcgCpu *cpu, uint64_t at)
+{
+    bool is_user = cpu->tlb_mode == RH_TLB_USER;
+    const RhFetchEntry *entry = &cpu->fetch[is_user][at >> RH_PAGE_BITS & (RH_FETCH_ENTRIES - 1)];
+    uint64_t into = at + entry->minus;
+
+    return into <= RH_PAGE_SIZE - 16 ? entry->host + into : NULL;
+}
+
 /* The instruction at RIP, or NULL: a fault. */
 static const RhInsn *find_instruction(RhTcgCpu *cpu)
 {
     uint64_t at = code_address(cpu, cpu->rip);
-    uint64_t in_page = at & (RH_PAGE_SIZE - 1);
     RhDecoded *entry = &cpu->decoded[(at ^ at >> RH_PAGE_BITS) & (RH_DECODED_ENTRIES - 1)];
-    uint8_t *host;
-    uint64_t gpa;
+    const uint8_t *host = code_in_host(cpu, at);
 
-    if (in_page <= RH_PAGE_SIZE - 16) {
-        if (!rh_tcg_fetch_page(cpu, at, &gpa, &host)) {
-            return NULL;
-        }
-        if (host && is_decoded(entry, cpu->code_size, host + in_page) && bytes_to_limit(cpu) >= entry->insn.len) {
-            return &entry->insn;
-        }
+    if (host && is_decoded(entry, cpu->code_size, host) && bytes_to_limit(cpu) >= entry->insn.len) {
+        return &entry->insn;
     }
     entry->code_size = 0;
     if (!fetch_and_decode(cpu, &entry->insn)) {
