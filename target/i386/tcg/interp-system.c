@@ -315,10 +315,11 @@ bool rh_interp_xgetbv(RhTcgCpu *cpu, const RhInsn *insn)
     if (!(cpu->cr4 & RH_CR4_OSXSAVE)) {
         return rh_tcg_ud(cpu);
     }
-    if (index) {
+    /* XINUSE; CPUs that have it have XSAVEC, too. */
+    if (index > 1 || (index && !rh_tcg_has(cpu, RH_FEAT_XSAVEC))) {
         return rh_tcg_gp0(cpu);
     }
-    set_edx_eax(cpu, cpu->xcr0);
+    set_edx_eax(cpu, index ? rh_tcg_xinuse(cpu) : cpu->xcr0);
     return true;
 }
 
