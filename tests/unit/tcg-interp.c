@@ -630,6 +630,53 @@ static void test_permissions(void)
     rig_free(rig);
 }
 
+/* Virtual-8086 mode: what touches IF faults, or goes to VIF with VME; system instructions are invalid. */
+static void test_v86(void)
+{
+    static const struct {
+        const char *code;
+        uint64_t rflags, cr4;
+        int vector;
+        uint64_t rflags_after;
+    } rows[] = {
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* CLI */
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IOPL | RH_RFLAGS_IF, 0, -1, RH_RFLAGS_IOPL },
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IF | RH_RFLAGS_VIF, 1, -1, RH_RFLAGS_IF },
+        { "\xfb\x90\x90\x90\x90", RH_RFLAGS_IF, 1, -1, RH_RFLAGS_IF | RH_RFLAGS_VIF },  /* STI */
+        { "\xfb\x90\x90\x90\x90", RH_RFLAGS_IF | RH_RFLAGS_VIP, 1, RH_EXC_GP, 0 },
+        { "\x9c\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* PUSHF */
+        { "\x9c\x90\x90\x90\x90", RH_RFLAGS_IF, 1, -1, RH_RFLAGS_IF },
+        { "\x66\x9c\x90\x90\x90", RH_RFLAGS_IF, 1, RH_EXC_GP, 0 },
+        { "\xcd\x21\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* INT */
+        { "\x0f\x00\xd0\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_UD, 0 },                  /* LLDT */
+        { "\xf4\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* HLT */
+        { "\xc4\xe2\x60\xf2\xc1", RH_RFLAGS_IF, 0, RH_EXC_UD, 0 },                  /* ANDN */
+    };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        rig_enter(rig, RIG_PROTECTED, 0);
+        for (unsigned seg = RH_ES; seg <= RH_GS; seg++) {
+            cpu->seg[seg] = (RhX86Segment){ 0, 0xffff, RH_SEG_P | RH_SEG_DPL | RH_SEG_S | 3, 0 };
+        }
+        cpu->rflags |= RH_RFLAGS_VM | rows[i].rflags;
+        cpu->cr4 |= rows[i].cr4;
+        cpu->gpr[RH_RSP] = 0x4000;
+        rh_tcg_settle(cpu);
+        rig_code(rig, rows[i].code, 5);
+        g_assert_cmpint(rh_tcg_step(cpu), ==, rows[i].vector < 0);
+        if (rows[i].vector >= 0) {
+            g_assert_cmpuint(cpu->fault.vector, ==, rows[i].vector);
+        } else {
+            g_assert_cmphex(cpu->rflags, ==, rows[i].rflags_after | RH_RFLAGS_VM | 2);
+        }
+    }
+    /* What PUSHF under VME pushed: VIF in IF's place, IOPL 3. */
+    g_assert_cmphex(rig_peek(rig, 0x3ffe, 2), ==, RH_RFLAGS_IOPL | 2);
+    rig_free(rig);
+}
+
 /* ---- ports: a device that keeps what it was told ---- */
 
 typedef struct Port {
@@ -720,6 +767,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/sti-shadow", test_sti_shadow);
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
+    g_test_add_func("/tcg-interp/v86", test_v86);
     g_test_add_func("/tcg-interp/ports", test_ports);
     return g_test_run();
 }
