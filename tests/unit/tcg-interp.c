@@ -246,6 +246,14 @@ static const Case cases[] = {
     { "smsw eax", CODE("\x0f\x01\xe0"), L, .cpl = 3, .after = { R(RAX, 0x80010011) } },
     { "rdpmc", CODE("\x0f\x33"), L, FAULT(GP) },
     { "xgetbv without OSXSAVE", CODE("\x0f\x01\xd0"), L, FAULT(UD) },
+    { "swapgs of a program", CODE("\x0f\x01\xf8"), L, .cpl = 3, FAULT(GP) },
+    { "clts", CODE("\x0f\x06"), L },
+    { "mov to CR1", CODE("\x0f\x22\xc8"), L, FAULT(UD) },
+    { "mov from CR0", CODE("\x0f\x20\xc0"), L, .after = { R(RAX, 0x80010011) } },
+    { "verr of nothing", CODE("\x0f\x00\xe0"), L, .before = { R(RAX, 0) }, .rflags = ZF, .sets_flags = true },
+    { "lsl", CODE("\x0f\x03\xc3"), L, .before = { R(RBX, RIG_TR) }, .after = { R(RAX, RIG_TSS_LIMIT) }, .sets_flags = true, .rflags_after = ZF },
+    { "arpl", CODE("\x63\xd8"), P, .before = { R(RAX, 0x10), R(RBX, 3) }, .after = { R(RAX, 0x13) }, .sets_flags = true, .rflags_after = ZF },
+    { "sgdt", CODE("\x0f\x01\x03"), L, .before = { R(RBX, DATA) }, .memory_after = { M(2, DATA, RIG_GDT_LIMIT), M(8, DATA + 2, RIG_GDT) } },
     { "wrmsr of a program", CODE("\x0f\x30"), L, .cpl = 3, FAULT(GP) },
     { "in of a program", CODE("\xe4\xf0"), L, .cpl = 3, FAULT(GP) },
     { "16 bytes", CODE("\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x66\x90"), L, FAULT(GP) },
@@ -347,6 +355,76 @@ static void test_read_only_page(void)
         g_assert_cmphex(cpu->fault.error, ==, 7);
         g_assert_cmphex(cpu->fault.cr2, ==, END + 8);
     }
+    rig_free(rig);
+}
+
+/* Read-modify-write of a device: one read, one write, locked or not. */
+static void test_device(void)
+{
+    static const char *const codes[] = { "\xf0\x01\x03", "\x01\x03\x90", "\x87\x03\x90" };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (size_t i = 0; i < RH_COUNT(codes); i++) {
+        rig_enter(rig, RIG_PROTECTED, 0);
+        rig_code(rig, codes[i], 3);
+        rig->nr_log = 0;
+        rig->answer = 5;
+        cpu->gpr[RH_RAX] = 2;
+        cpu->gpr[RH_RBX] = RIG_MMIO + 8;
+        g_assert_true(rh_tcg_step(cpu));
+        g_assert_cmpuint(rig->nr_log, ==, 2);
+        g_assert_false(rig->log[0].is_write);
+        g_assert_true(rig->log[1].is_write);
+        g_assert_cmpuint(rig->log[1].size, ==, 4);
+        g_assert_cmphex(rig->log[1].at, ==, 8);
+        g_assert_cmphex(rig->log[1].value, ==, i == 2 ? 2 : 7);
+    }
+    rig_free(rig);
+}
+
+/* Two threads count in one place: LOCK loses nothing, within a page and where there is no host address to lock. */
+enum { COUNTS = 20000 };
+
+static void *count(void *opaque)
+{
+    RhTcgCpu *cpu = opaque;
+
+    for (unsigned i = 0; i < COUNTS; i++) {
+        cpu->rip = RIG_CODE;
+        g_assert_true(rh_tcg_step(cpu));
+    }
+    return NULL;
+}
+
+static void count_twice(Rig *rig, uint64_t at)
+{
+    RhTcgCpu *other = rh_tcg_cpu_new(rig->vm, &rig->x86.vcpu);
+    pthread_t thread;
+
+    rig_enter(rig, RIG_PROTECTED, 0);
+    rig_code(rig, "\xf0\x01\x03", 3);
+    rig_poke(rig, at, 4, 0);
+    for (unsigned i = 0; i < RH_NR_SEG; i++) {
+        other->seg[i] = rig->cpu->seg[i];
+    }
+    other->cr0 = rig->cpu->cr0;
+    rh_tcg_settle(other);
+    rig->cpu->gpr[RH_RAX] = other->gpr[RH_RAX] = 1;
+    rig->cpu->gpr[RH_RBX] = other->gpr[RH_RBX] = at;
+    thread = rh_thread_start("other", count, other);
+    count(rig->cpu);
+    pthread_join(thread, NULL);
+    g_assert_cmpuint(rig_peek(rig, at, 4), ==, 2 * COUNTS);
+    rh_tcg_cpu_free(other);
+}
+
+static void test_lock(void)
+{
+    Rig *rig = rig_new();
+
+    count_twice(rig, DATA);
+    count_twice(rig, DATA + 0xffe);
     rig_free(rig);
 }
 
@@ -552,6 +630,53 @@ static void test_permissions(void)
     rig_free(rig);
 }
 
+/* Virtual-8086 mode: what touches IF faults, or goes to VIF with VME; system instructions are invalid. */
+static void test_v86(void)
+{
+    static const struct {
+        const char *code;
+        uint64_t rflags, cr4;
+        int vector;
+        uint64_t rflags_after;
+    } rows[] = {
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* CLI */
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IOPL | RH_RFLAGS_IF, 0, -1, RH_RFLAGS_IOPL },
+        { "\xfa\x90\x90\x90\x90", RH_RFLAGS_IF | RH_RFLAGS_VIF, 1, -1, RH_RFLAGS_IF },
+        { "\xfb\x90\x90\x90\x90", RH_RFLAGS_IF, 1, -1, RH_RFLAGS_IF | RH_RFLAGS_VIF },  /* STI */
+        { "\xfb\x90\x90\x90\x90", RH_RFLAGS_IF | RH_RFLAGS_VIP, 1, RH_EXC_GP, 0 },
+        { "\x9c\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* PUSHF */
+        { "\x9c\x90\x90\x90\x90", RH_RFLAGS_IF, 1, -1, RH_RFLAGS_IF },
+        { "\x66\x9c\x90\x90\x90", RH_RFLAGS_IF, 1, RH_EXC_GP, 0 },
+        { "\xcd\x21\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* INT */
+        { "\x0f\x00\xd0\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_UD, 0 },                  /* LLDT */
+        { "\xf4\x90\x90\x90\x90", RH_RFLAGS_IF, 0, RH_EXC_GP, 0 },                  /* HLT */
+        { "\xc4\xe2\x60\xf2\xc1", RH_RFLAGS_IF, 0, RH_EXC_UD, 0 },                  /* ANDN */
+    };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        rig_enter(rig, RIG_PROTECTED, 0);
+        for (unsigned seg = RH_ES; seg <= RH_GS; seg++) {
+            cpu->seg[seg] = (RhX86Segment){ 0, 0xffff, RH_SEG_P | RH_SEG_DPL | RH_SEG_S | 3, 0 };
+        }
+        cpu->rflags |= RH_RFLAGS_VM | rows[i].rflags;
+        cpu->cr4 |= rows[i].cr4;
+        cpu->gpr[RH_RSP] = 0x4000;
+        rh_tcg_settle(cpu);
+        rig_code(rig, rows[i].code, 5);
+        g_assert_cmpint(rh_tcg_step(cpu), ==, rows[i].vector < 0);
+        if (rows[i].vector >= 0) {
+            g_assert_cmpuint(cpu->fault.vector, ==, rows[i].vector);
+        } else {
+            g_assert_cmphex(cpu->rflags, ==, rows[i].rflags_after | RH_RFLAGS_VM | 2);
+        }
+    }
+    /* What PUSHF under VME pushed: VIF in IF's place, IOPL 3. */
+    g_assert_cmphex(rig_peek(rig, 0x3ffe, 2), ==, RH_RFLAGS_IOPL | 2);
+    rig_free(rig);
+}
+
 /* ---- ports: a device that keeps what it was told ---- */
 
 typedef struct Port {
@@ -663,6 +788,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tcg-interp/cases", test_cases);
     g_test_add_func("/tcg-interp/read-only-page", test_read_only_page);
+    g_test_add_func("/tcg-interp/device", test_device);
+    g_test_add_func("/tcg-interp/lock", test_lock);
     g_test_add_func("/tcg-interp/string-fault", test_string_fault);
     g_test_add_func("/tcg-interp/string-is-bounded", test_string_is_bounded);
     g_test_add_func("/tcg-interp/fetch", test_fetch);
@@ -670,6 +797,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/sti-shadow", test_sti_shadow);
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
+    g_test_add_func("/tcg-interp/v86", test_v86);
     g_test_add_func("/tcg-interp/ports", test_ports);
     g_test_add_func("/tcg-interp/xgetbv", test_xgetbv);
     return g_test_run();

@@ -72,7 +72,7 @@ bool rh_interp_stack(RhTcgCpu *cpu, uint64_t sp, unsigned len, RhAccess access, 
 
 #define EXCHANGE(T, modifier)                                                                           \
     __asm__ volatile("lock cmpxchg %" modifier "[v], %[m]"                                              \
-                     : [m] "+m"(*(volatile T *)host), "+a"(was) : [v] "r"(value) : "cc", "memory")
+                     : [m] "+m"(*(T *)host), "+a"(was) : [v] "r"(value) : "cc", "memory")
 
 /* Whether @host held @expected and now holds @value, in one go; locks work at any alignment. */
 static bool host_exchange(void *host, unsigned size, uint64_t expected, uint64_t value)
@@ -81,9 +81,9 @@ static bool host_exchange(void *host, unsigned size, uint64_t expected, uint64_t
 
     switch (size) {
     case 1:  EXCHANGE(uint8_t, "b"); break;
-    case 2:  EXCHANGE(uint16_t, "w"); break;
-    case 4:  EXCHANGE(uint32_t, "k"); break;
-    default: EXCHANGE(uint64_t, "q"); break;
+    case 2:  EXCHANGE(RhAny16, "w"); break;
+    case 4:  EXCHANGE(RhAny32, "k"); break;
+    default: EXCHANGE(RhAny64, "q"); break;
     }
     return rh_truncate(was, size) == expected;
 }

@@ -120,6 +120,7 @@ bool rh_interp_set_ac(RhTcgCpu *cpu, const RhInsn *insn)
 bool rh_interp_hlt(RhTcgCpu *cpu, const RhInsn *insn)
 {
     cpu->is_halted = true;
+    cpu->must_leave = true;
     return true;
 }
 
@@ -148,6 +149,7 @@ bool rh_interp_mwait(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_gp0(cpu);     /* bit 0: interrupts wake even if masked */
     }
     __asm__ volatile("pause");
+    cpu->must_leave = true;
     return true;
 }
 
@@ -313,8 +315,8 @@ bool rh_interp_xgetbv(RhTcgCpu *cpu, const RhInsn *insn)
     if (!(cpu->cr4 & RH_CR4_OSXSAVE)) {
         return rh_tcg_ud(cpu);
     }
-    /* No RhInsnFeature says XGETBV1; CPUs have got it together with XSAVEC. */
-    if (index > 1 || (index == 1 && !rh_tcg_has(cpu, RH_FEAT_XSAVEC))) {
+    /* XINUSE; CPUs that have it have XSAVEC, too. */
+    if (index > 1 || (index && !rh_tcg_has(cpu, RH_FEAT_XSAVEC))) {
         return rh_tcg_gp0(cpu);
     }
     set_edx_eax(cpu, index ? rh_tcg_xinuse(cpu) : cpu->xcr0);

@@ -8,6 +8,7 @@
 #include <emmintrin.h>
 
 #define RUN(handler)            { .run = handler }
+#define CHECKS(handler)         { .run = handler, .checks_cpl = true }
 #define FLOW(handler)           { .run = handler, .sets_rip = true }
 #define ENTERS(handler)         { .run = handler, .sets_rip = true, .ends_step = true }
 #define RETURNS(handler)        { .run = handler, .sets_rip = true, .loads_rf = true }
@@ -189,8 +190,8 @@ const RhInterpRow rh_interp_rows[RH_NR_OPS] = {
     [RH_OP_LIDT] = RUN(rh_interp_lgdt),
     [RH_OP_SLDT] = RUN(rh_interp_sldt),
     [RH_OP_STR] = RUN(rh_interp_sldt),
-    [RH_OP_LLDT] = RUN(rh_interp_lldt),
-    [RH_OP_LTR] = RUN(rh_interp_lldt),
+    [RH_OP_LLDT] = CHECKS(rh_interp_lldt),
+    [RH_OP_LTR] = CHECKS(rh_interp_lldt),
     [RH_OP_SMSW] = RUN(rh_interp_smsw),
     [RH_OP_LMSW] = RUN(rh_interp_lmsw),
     [RH_OP_CLTS] = RUN(rh_interp_clts),
@@ -222,7 +223,7 @@ const RhInterpRow rh_interp_rows[RH_NR_OPS] = {
     [RH_OP_WRFSBASE] = RUN(rh_interp_fsgsbase),
     [RH_OP_WRGSBASE] = RUN(rh_interp_fsgsbase),
     [RH_OP_XGETBV] = RUN(rh_interp_xgetbv),
-    [RH_OP_XSETBV] = RUN(rh_interp_xsetbv),
+    [RH_OP_XSETBV] = CHECKS(rh_interp_xsetbv),
     [RH_OP_FXSAVE] = RUN(rh_tcg_xstate_step),
     [RH_OP_FXRSTOR] = RUN(rh_tcg_xstate_step),
     [RH_OP_XSAVE] = RUN(rh_tcg_xstate_step),
@@ -299,22 +300,25 @@ static inline bool is_decoded(const RhDecoded *entry, RhCodeSize code_size, cons
     return entry->code_size == code_size && !(differing & ((1u << entry->insn.len) - 1));
 }
 
+/* 16 bytes of code at @at in host memory, or NULL: not in the TLB, too near to the page's end, or in a device. */
+static inline const uint8_t *code_in_host(const RhTcgCpu *cpu, uint64_t at)
+{
+    bool is_user = cpu->tlb_mode == RH_TLB_USER;
+    const RhFetchEntry *entry = &cpu->fetch[is_user][at >> RH_PAGE_BITS & (RH_FETCH_ENTRIES - 1)];
+    uint64_t into = at + entry->minus;
+
+    return into <= RH_PAGE_SIZE - 16 ? entry->host + into : NULL;
+}
+
 /* The instruction at RIP, or NULL: a fault. */
 static const RhInsn *find_instruction(RhTcgCpu *cpu)
 {
     uint64_t at = code_address(cpu, cpu->rip);
-    uint64_t in_page = at & (RH_PAGE_SIZE - 1);
     RhDecoded *entry = &cpu->decoded[(at ^ at >> RH_PAGE_BITS) & (RH_DECODED_ENTRIES - 1)];
-    uint8_t *host;
-    uint64_t gpa;
+    const uint8_t *host = code_in_host(cpu, at);
 
-    if (in_page <= RH_PAGE_SIZE - 16) {
-        if (!rh_tcg_fetch_page(cpu, at, &gpa, &host)) {
-            return NULL;
-        }
-        if (host && is_decoded(entry, cpu->code_size, host + in_page) && bytes_to_limit(cpu) >= entry->insn.len) {
-            return &entry->insn;
-        }
+    if (host && is_decoded(entry, cpu->code_size, host) && bytes_to_limit(cpu) >= entry->insn.len) {
+        return &entry->insn;
     }
     entry->code_size = 0;
     if (!fetch_and_decode(cpu, &entry->insn)) {
@@ -342,11 +346,14 @@ static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     return false;
 }
 
-/* LAHF and SAHF are a feature in 64-bit code alone. */
+/* LAHF and SAHF are a feature in 64-bit code alone; VEX prefixes mean nothing to real and virtual-8086 mode. */
 static bool is_missing(const RhTcgCpu *cpu, const RhInsn *insn)
 {
-    return insn->feature != RH_FEAT_BASE && !rh_tcg_has(cpu, insn->feature) &&
-           (insn->feature != RH_FEAT_LM || cpu->is_64);
+    if (insn->feature == RH_FEAT_BASE) {
+        return false;
+    }
+    return (!rh_tcg_has(cpu, insn->feature) && (insn->feature != RH_FEAT_LM || cpu->is_64)) ||
+           (insn->is_vex && (!cpu->is_protected || cpu->is_v86));
 }
 
 bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
@@ -359,7 +366,7 @@ bool rh_tcg_execute(RhTcgCpu *cpu, const RhInsn *insn)
     if (is_missing(cpu, insn)) {
         return rh_tcg_ud(cpu);
     }
-    if ((insn->traits & RH_INSN_PRIVILEGED) && cpu->cpl) {
+    if ((insn->traits & RH_INSN_PRIVILEGED) && cpu->cpl && !row->checks_cpl) {
         return rh_tcg_gp0(cpu);
     }
     cpu->shadow = 0;

@@ -226,6 +226,7 @@ typedef struct RhInterpRow {
     bool ends_step;         /* no single-step trap after it, unless TF is still set: it entered a handler */
     bool loads_rf;          /* RF is as run() left it */
     bool repeats;           /* done only when RIP has moved */
+    bool checks_cpl;        /* run() does: something else is #UD before */
 } RhInterpRow;
 extern const RhInterpRow rh_interp_rows[RH_NR_OPS];
 

@@ -68,8 +68,8 @@ enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
 /** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
 typedef struct RhDecoded {
-    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
     RhInsn insn;
+    uint8_t code_size;      /* RhCodeSize it was decoded for; 0: empty */
 } RhDecoded;
 enum { RH_DECODED_ENTRIES = 1024 };
 
