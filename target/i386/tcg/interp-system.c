@@ -120,7 +120,6 @@ bool rh_interp_set_ac(RhTcgCpu *cpu, const RhInsn *insn)
 bool rh_interp_hlt(RhTcgCpu *cpu, const RhInsn *insn)
 {
     cpu->is_halted = true;
-    cpu->must_leave = true;
     return true;
 }
 
@@ -149,7 +148,6 @@ bool rh_interp_mwait(RhTcgCpu *cpu, const RhInsn *insn)
         return rh_tcg_gp0(cpu);     /* bit 0: interrupts wake even if masked */
     }
     __asm__ volatile("pause");
-    cpu->must_leave = true;
     return true;
 }
 
