@@ -48,7 +48,8 @@ static bool step(RhTcgCpu *cpu)
 
 static void set_mode(RhTcgCpu *cpu, uint32_t mode)
 {
-    cpu->jump_key = cpu->jump_key >> RH_JUMP_MODE_BITS << RH_JUMP_MODE_BITS | mode;
+    cpu->jump_key[0] = cpu->jump_generation[0] | mode;
+    cpu->jump_key[1] = cpu->jump_generation[1] | mode;
 }
 
 static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
@@ -87,12 +88,13 @@ RhBlock *rh_jit_find(RhTcgJit *jit)
     if (!block) {
         block = make(jit, gpa, host ? host + in_page : NULL, mode);
     }
-    if (block->entry) {     /* translated code finds it by itself from now on */
+    if (block->entry && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
+        /* translated code finds it by itself from now on */
         RhJump *jump = &cpu->jumps[block->rip % RH_JUMPS];
 
         jump->rip = block->rip;
         jump->code = block->entry;
-        jump->key = cpu->jump_key;
+        jump->key = cpu->jump_key[block->rip >> 63];
     }
     return block;
 }
@@ -101,7 +103,7 @@ static const void *cached(const RhTcgCpu *cpu)
 {
     const RhJump *jump = &cpu->jumps[cpu->rip % RH_JUMPS];
 
-    return jump->rip == cpu->rip && jump->key == cpu->jump_key ? jump->code : NULL;
+    return jump->rip == cpu->rip && jump->key == cpu->jump_key[cpu->rip >> 63] ? jump->code : NULL;
 }
 
 static RhLeave enter(RhTcgCpu *cpu, const void *code)
@@ -118,6 +120,55 @@ static RhLeave enter(RhTcgCpu *cpu, const void *code)
     return reason;
 }
 
+/*
+ * Linear addresses may mean something else now. There is a generation for addresses in the lower half, and one for the upper
+ * half, of which only global pages get into the jump cache: that one survives a switch of address spaces. A key is never 0,
+ * which is what entries are at first.
+ */
+void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
+{
+    for (unsigned half = 0; half < (keep_global ? 1 : 2); half++) {
+        cpu->jump_generation[half] += 1u << RH_JUMP_MODE_BITS;
+        if (!cpu->jump_generation[half]) {
+            for (unsigned i = 0; i < RH_JUMPS; i++) {
+                cpu->jumps[i].key = 0;
+            }
+            cpu->jump_generation[half] = 1u << RH_JUMP_MODE_BITS;
+        }
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        cpu->jump_key[half] = cpu->jump_generation[half] | (cpu->jump_key[half] & ((1u << RH_JUMP_MODE_BITS) - 1));
+    }
+}
+
+/* Lead the jump at @site, left by RH_LEAVE_LINK, to @block. */
+static void lead_to(RhTcgJit *jit, uint8_t *site, RhBlock *block)
+{
+    const RhBlock *from = NULL;
+    uint32_t low = 0, high = jit->nr_blocks;
+    const uint8_t *target;
+    int32_t distance;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= site) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    from = low ? &jit->blocks[low - 1] : NULL;
+    if (!from || !from->is_valid || !block->is_valid || !block->entry || from->mode != block->mode ||
+        (from->gpa ^ block->gpa) >> RH_PAGE_BITS) {
+        return;
+    }
+    /* Only a jump backward can close a loop. */
+    target = block->rip > from->rip ? block->write_forward : block->write_entry;
+    distance = (int32_t)(target - (site + 4));
+    rh_st32(site, (uint32_t)distance);
+}
+
 static void follow_link(RhTcgCpu *cpu)
 {
     uint64_t generation = cpu->jit->generation;
@@ -125,7 +176,7 @@ static void follow_link(RhTcgCpu *cpu)
     RhBlock *block = rh_jit_find(cpu->jit);
 
     if (block && generation == cpu->jit->generation) {
-        rh_jit_link(cpu->jit, site, block);
+        lead_to(cpu->jit, site, block);
     }
 }
 

@@ -68,20 +68,6 @@ void rh_jit_free(RhTcgJit *jit)
     }
 }
 
-/* --- the jump cache --- */
-
-/* Linear addresses may mean something else now. Key 0 is no generation's: entries are zero at first. */
-void rh_tcg_forget_jumps(RhTcgCpu *cpu)
-{
-    cpu->jump_key += 1u << RH_JUMP_MODE_BITS;
-    if (cpu->jump_key >> RH_JUMP_MODE_BITS == 0) {
-        for (unsigned i = 0; i < RH_JUMPS; i++) {
-            cpu->jumps[i].key = 0;
-        }
-        cpu->jump_key += 1u << RH_JUMP_MODE_BITS;
-    }
-}
-
 /* --- finding --- */
 
 static uint32_t page_bucket_of(uint64_t gpa)
@@ -116,7 +102,7 @@ void rh_jit_drop_all(RhTcgJit *jit)
     jit->nr_blocks = jit->nr_traps = 0;
     jit->generation++;
     jit->nr_flushes++;
-    rh_tcg_forget_jumps(jit->cpu);
+    rh_tcg_forget_jumps(jit->cpu, false);
     rh_codemem_reset(jit->mem);
     rh_jit_write_glue(jit);
 }
@@ -254,33 +240,6 @@ RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t 
         block = translate(jit, gpa, host, mode);
     }
     return block ? block : &for_interpreter;
-}
-
-void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block)
-{
-    const RhBlock *from = NULL;
-    uint32_t low = 0, high = jit->nr_blocks;
-    const uint8_t *target;
-    int32_t distance;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-
-        if (jit->blocks[middle].write_start <= site) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    from = low ? &jit->blocks[low - 1] : NULL;
-    if (!from || !from->is_valid || !block->is_valid || !block->entry || from->mode != block->mode ||
-        (from->gpa ^ block->gpa) >> RH_PAGE_BITS) {
-        return;
-    }
-    /* Only a jump backward can close a loop. */
-    target = block->rip > from->rip ? block->write_forward : block->write_entry;
-    distance = (int32_t)(target - (site + 4));
-    memcpy(site, &distance, sizeof(distance));
 }
 
 /* --- code pages: told by mmu.c (rh_tcg_code_written) and by other vCPUs --- */

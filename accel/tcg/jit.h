@@ -51,15 +51,13 @@ void rh_jit_run(RhTcgCpu *cpu);
 RhBlock *rh_jit_find(RhTcgJit *jit);
 /** rh_jit_make - a block for what is at cpu->rip, physical address @gpa, @host in memory; or one that leaves it to the interpreter. Vector state not live. */
 RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode);
-/** rh_jit_link - lead the jump at @site, left by RH_LEAVE_LINK, to @block */
-void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block);
 /** rh_jit_drop_page - invalidate the blocks of physical page @gpa; rh_jit_drop_all - start over */
 void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa);
 void rh_jit_drop_all(RhTcgJit *jit);
 /** rh_jit_note_write - as drop_page; the page is written to by the guest: again and again, and it is not translated any more for a while */
 void rh_jit_note_write(RhTcgJit *jit, uint64_t gpa);
 
-enum { RH_JUMP_MODE_BITS = 8 };     /* of RhTcgCpu.jump_key; the rest counts generations */
+enum { RH_JUMP_MODE_BITS = 8 };     /* of RhTcgCpu.jump_key; the rest is a generation */
 
 static inline uint32_t rh_jit_bucket(uint64_t gpa, uint64_t rip, uint32_t mode)
 {

@@ -10,6 +10,7 @@ import sys
 
 # Called only with the guest's registers saved, or from set-up: file -> names.
 ALLOWED = {
+    "codepages": {"g_free", "g_malloc0", "mmap64", "munmap", "sched_yield"},
     "decode": {"g_assertion_message_expr"},
     "interp-muldiv": {"__divti3"},                                          # of libgcc: general registers alone
     "interp-operand": {"pthread_mutex_lock", "pthread_mutex_unlock"},       # a word and a system call

@@ -16,7 +16,7 @@ static bool needs_rex(const RhInsn *insn, const RhHostOperands *host)
 {
     bool is_widening = insn->op == RH_OP_MOVZX || insn->op == RH_OP_MOVSX || insn->op == RH_OP_CRC32;
     bool has_byte_rm = !insn->has_mem && (is_widening ? insn->src_size : insn->size) == 1;
-    bool has_byte_reg = insn->size == 1 && !is_widening;
+    bool has_byte_reg = insn->size == 1 && !is_widening && (insn->operand[0] == RH_REG || insn->operand[1] == RH_REG);
 
     return (has_byte_reg && !insn->is_high_reg && host->reg >= 4 && host->reg <= 7) ||
            (has_byte_rm && !insn->is_high_rm && host->rm >= 4 && host->rm <= 7);

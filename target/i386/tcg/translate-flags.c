@@ -36,7 +36,7 @@ void tr_find_live_flags(Work *w)
 
         if (insn->op == RH_OP_JCC && !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {
             live |= insn->flags_read;
-        } else if (insn->traits & RH_INSN_ENDS_BLOCK) {
+        } else if ((insn->traits & RH_INSN_ENDS_BLOCK) && (i + 1 == w->nr || insn->op == RH_OP_JCC)) {
             live = RH_FLAGS_STATUS;
             if ((insn->op == RH_OP_JMP || insn->op == RH_OP_CALL) &&
                 !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {

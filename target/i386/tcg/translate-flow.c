@@ -220,6 +220,22 @@ static void write_miss(Work *w, const Cold *cold)
     emit_patch(e, emit_jmp(e), cold->back);
 }
 
+/* mov byte gs:[shadow], 2; mov dword gs:[attention], 1 */
+static void write_shadow(Work *w, const Cold *cold)
+{
+    RhEmit *e = w->e;
+
+    emit8(e, 0x65);
+    emit8(e, 0xc6);
+    emit_modrm_gs(e, 0, GS_OF(shadow));
+    emit8(e, 2);
+    emit8(e, 0x65);
+    emit8(e, 0xc7);
+    emit_modrm_gs(e, 0, GS_OF(attention));
+    emit32(e, 1);
+    leave_at(e, w->t->glue, cold->rip, RH_LEAVE_LOOKUP);
+}
+
 void tr_write_cold(Work *w)
 {
     for (unsigned i = 0; i < w->nr_cold; i++) {
@@ -228,6 +244,8 @@ void tr_write_cold(Work *w)
         emit_patch(w->e, cold->site, w->e->at);
         if (cold->kind == COLD_MISS) {
             write_miss(w, cold);
+        } else if (cold->kind == COLD_SHADOW) {
+            write_shadow(w, cold);
         } else {
             if (cold->must_save) {
                 tr_write_save(w->e);

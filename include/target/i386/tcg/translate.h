@@ -81,5 +81,7 @@ bool rh_translate(RhTranslation *t);
 uint32_t rh_block_mode(const RhTcgCpu *cpu);
 /** rh_has_x87 - CR0 lets x87 and MMX instructions run now */
 bool rh_has_x87(const RhTcgCpu *cpu);
+/** rh_may_rdtsc - CR4 and CPL allow RDTSC now */
+bool rh_may_rdtsc(const RhTcgCpu *cpu);
 
 #endif
