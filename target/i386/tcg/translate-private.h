@@ -55,6 +55,9 @@ static inline bool tr_is_64(const Work *w)
     return w->t->cpu->code_size == RH_CODE_64;
 }
 
+/** tr_may_fault - false: whatever its operands hold, the instruction raises nothing */
+bool tr_may_fault(const RhInsn *insn);
+
 /* flags (translate-flags.c) */
 void tr_find_live_flags(Work *w);
 /** tr_flags_live_at - whether code at @rip, in the block's page, may read status flags before it overwrites them */
