@@ -9,7 +9,7 @@ enum { INSN_HLT = 0xf4, GATE_INTERRUPT = 0xe, PTE_KERNEL = 3, NR_LOW_PAGES = 64 
 void jit_rig_bind(RhTcgCpu *cpu)
 {
     g_assert_cmpint(syscall(SYS_arch_prctl, ARCH_SET_GS, cpu), ==, 0);
-    rh_jit_set_current(cpu->jit);
+    rh_jit_set_current(cpu);
 }
 
 void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size)
