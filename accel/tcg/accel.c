@@ -106,7 +106,6 @@ static bool start_translator(RhTcg *tcg, RhTcgCpu *cpu, GError **err)
         return rh_fail_errno(err, errno, "The host does not let a thread set its GS base");
     }
     cpu->jit = rh_jit_new(cpu, MAX(size, MIN_TB_SIZE), err);
-    rh_jit_set_current(cpu->jit);
     return cpu->jit;
 }
 
@@ -123,6 +122,7 @@ static bool tcg_vcpu_init(RhVcpu *vcpu, GError **err)
         rh_tcg_cpu_free(cpu);
         return false;
     }
+    rh_jit_set_current(cpu);
     __atomic_store_n((RhTcgCpu **)&vcpu->accel, cpu, __ATOMIC_RELEASE);
     return true;
 }

@@ -71,7 +71,8 @@ RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address);
 /** rh_jit_write_glue (glue.c), rh_jit_catch_signals (signals.c): once a process */
 bool rh_jit_write_glue(RhTcgJit *jit);
 void rh_jit_catch_signals(void);
-void rh_jit_set_current(RhTcgJit *jit);
+/** rh_jit_set_current - signals of this thread are @cpu's business, in translated code and in stubs; NULL: no more */
+void rh_jit_set_current(RhTcgCpu *cpu);
 /** rh_jit_miss - called by translated code; 0: try again */
 uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info);
 

@@ -10,14 +10,9 @@
 
 enum { LOOK_AHEAD = 8 };
 
-static bool may_fault(const RhInsn *insn)
-{
-    return insn->traits & (RH_INSN_READS_MEM | RH_INSN_WRITES_MEM);
-}
-
 static uint16_t reads(const Work *w, const RhInsn *insn)
 {
-    return w->t->exact_flags && may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
+    return w->t->exact_flags && tr_may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
 }
 
 /* What an instruction overwrites for certain: those that it also reads may survive (shifts by CL). */

@@ -140,6 +140,24 @@ static void call(Work *w)
     tr_exit_to(w, next + insn->imm);
 }
 
+/* A target in R10 that is not canonical is #GP of the branch, which then has done nothing: the interpreter's. Flags are saved. */
+static void check_target(Work *w)
+{
+    static const uint8_t is_canonical[] = {
+        0x4d, 0x89, 0xd3,               /* mov r11, r10 */
+        0x49, 0xc1, 0xfb, 47,           /* sar r11, 47: 0 or -1 */
+        0x49, 0xff, 0xc3,               /* inc r11 */
+        0x49, 0xd1, 0xeb,               /* shr r11, 1 */
+    };
+
+    if (tr_is_64(w)) {
+        for (unsigned i = 0; i < sizeof(is_canonical); i++) {
+            emit8(w->e, is_canonical[i]);
+        }
+        w->cold[w->nr_cold++] = (Cold){ .kind = COLD_INTERPRET, .site = emit_jcc(w->e, E_NE), .rip = w->rips[w->now] };
+    }
+}
+
 static void ret(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
@@ -147,6 +165,7 @@ static void ret(Work *w)
 
     tr_stack(w, 0, size, false);
     emit_mem(w->e, E_MOV, size == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    check_target(w);
     move_rsp(w, (int)size + (insn->imm_size ? (uint16_t)insn->imm : 0));
     jump_indirect(w);
 }
@@ -173,6 +192,7 @@ static void load_target(Work *w)
 static void jmp_indirect(Work *w)
 {
     load_target(w);
+    check_target(w);
     jump_indirect(w);
 }
 
@@ -181,6 +201,7 @@ static void call_indirect(Work *w)
     uint64_t next = truncate_rip(w, w->rips[w->now] + tr_insn(w)->len);
 
     load_target(w);
+    check_target(w);
     emit_gs(w->e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
     push_constant(w, next);
     emit_gs(w->e, E_MOV, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
@@ -246,6 +267,8 @@ void tr_write_cold(Work *w)
             write_miss(w, cold);
         } else if (cold->kind == COLD_SHADOW) {
             write_shadow(w, cold);
+        } else if (cold->kind == COLD_INTERPRET) {
+            leave_at(w->e, w->t->glue, cold->rip, RH_LEAVE_INTERPRET);
         } else {
             if (cold->must_save) {
                 tr_write_save(w->e);

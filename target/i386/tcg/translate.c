@@ -55,6 +55,11 @@ static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
     return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || rh_has_x87(cpu));
 }
 
+bool tr_may_fault(const RhInsn *insn)
+{
+    return insn->has_mem || !plain[insn->op] || is_vector(insn) || insn->op == RH_OP_DIV || insn->op == RH_OP_IDIV;
+}
+
 static bool is_bit_string(const RhInsn *insn)
 {
     return insn->op >= RH_OP_BT && insn->op <= RH_OP_BTC && insn->has_mem && insn->operand[1] == RH_REG;

@@ -24,6 +24,9 @@ static inline bool rh_tcg_vector_save(RhTcgCpu *cpu)
                      : "+m"(cpu->vector)
                      : "m"(mxcsr), "a"(RH_VECTOR_MASK), "d"(0)
                      : "memory");
+    /* Of the last x87 instruction: where translated code and guest memory lie in this process is not the guest's to know. */
+    cpu->vector.fop = 0;
+    cpu->vector.fip = cpu->vector.fdp = 0;
     cpu->is_vector_live = false;
     return true;
 }
