@@ -40,16 +40,60 @@ uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info)
 
 static bool step(RhTcgCpu *cpu)
 {
-    rh_tcg_vector_save(cpu);
+    if (!KEEP_LIVE) {
+        rh_tcg_vector_save(cpu);
+    }
     return rh_tcg_step(cpu);
 }
 
-static RhBlock *find(RhTcgCpu *cpu)
+static void set_mode(RhTcgCpu *cpu, uint32_t mode)
 {
-    bool was_live = rh_tcg_vector_save(cpu);
-    RhBlock *block = rh_jit_find(cpu->jit);
+    cpu->jump_key = cpu->jump_key >> RH_JUMP_MODE_BITS << RH_JUMP_MODE_BITS | mode;
+}
 
-    rh_tcg_vector_restore(cpu, was_live);
+static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    for (RhBlock *block = jit->buckets[rh_jit_bucket(gpa, rip, mode)]; block; block = block->next) {
+        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+static RhBlock *make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
+{
+    bool was_live = rh_tcg_vector_save(jit->cpu);
+    RhBlock *block = rh_jit_make(jit, gpa, host, mode);
+
+    rh_tcg_vector_restore(jit->cpu, was_live);
+    return block;
+}
+
+RhBlock *rh_jit_find(RhTcgJit *jit)
+{
+    RhTcgCpu *cpu = jit->cpu;
+    uint32_t mode = rh_block_mode(cpu);
+    uint64_t in_page = cpu->rip % RH_PAGE_SIZE;
+    RhBlock *block;
+    uint64_t gpa;
+    uint8_t *host;
+
+    if (!rh_tcg_fetch_page(cpu, cpu->rip, &gpa, &host)) {
+        return NULL;
+    }
+    gpa = (gpa & ~(uint64_t)(RH_PAGE_SIZE - 1)) | in_page;
+    block = look_up(jit, gpa, cpu->rip, mode);
+    if (!block) {
+        block = make(jit, gpa, host ? host + in_page : NULL, mode);
+    }
+    if (block->entry) {     /* translated code finds it by itself from now on */
+        RhJump *jump = &cpu->jumps[block->rip % RH_JUMPS];
+
+        jump->rip = block->rip;
+        jump->code = block->entry;
+        jump->key = cpu->jump_key;
+    }
     return block;
 }
 
@@ -78,7 +122,7 @@ static void follow_link(RhTcgCpu *cpu)
 {
     uint64_t generation = cpu->jit->generation;
     uint8_t *site = (uint8_t *)cpu->scratch[RH_SCRATCH_LINK];
-    RhBlock *block = find(cpu);
+    RhBlock *block = rh_jit_find(cpu->jit);
 
     if (block && generation == cpu->jit->generation) {
         rh_jit_link(cpu->jit, site, block);
@@ -94,10 +138,10 @@ static bool advance(RhTcgCpu *cpu)
     if (cpu->shadow || !rh_can_translate(cpu)) {
         return step(cpu);
     }
-    rh_jit_set_mode(cpu, rh_block_mode(cpu));
+    set_mode(cpu, rh_block_mode(cpu));
     code = cached(cpu);
     if (!code) {
-        const RhBlock *block = find(cpu);
+        const RhBlock *block = rh_jit_find(cpu->jit);
 
         if (!block) {
             return false;

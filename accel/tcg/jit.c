@@ -13,7 +13,6 @@ enum {
     BLOCK_ROOM = 24 * 1024,     /* of code for one block, at most */
     CODE_PER_BLOCK = 256,       /* bytes, for the number of blocks to reserve */
     TRAPS_PER_BLOCK = 2,
-    KEY_MODE_BITS = 8,
     COLD_LIMIT = 32,            /* writes to a page with code until it is left to the interpreter */
     COLD_TRIES = 200,           /* ... for so many looks */
     COLD_PAGES = 4096,
@@ -71,50 +70,23 @@ void rh_jit_free(RhTcgJit *jit)
 
 /* --- the jump cache --- */
 
-void rh_jit_set_mode(RhTcgCpu *cpu, uint32_t mode)
-{
-    cpu->jump_key = (cpu->jump_key & ~(uint32_t)((1u << KEY_MODE_BITS) - 1)) | mode;
-}
-
 /* Linear addresses may mean something else now. Key 0 is no generation's: entries are zero at first. */
 void rh_tcg_forget_jumps(RhTcgCpu *cpu)
 {
-    cpu->jump_key += 1u << KEY_MODE_BITS;
-    if (cpu->jump_key >> KEY_MODE_BITS == 0) {
+    cpu->jump_key += 1u << RH_JUMP_MODE_BITS;
+    if (cpu->jump_key >> RH_JUMP_MODE_BITS == 0) {
         for (unsigned i = 0; i < RH_JUMPS; i++) {
             cpu->jumps[i].key = 0;
         }
-        cpu->jump_key += 1u << KEY_MODE_BITS;
+        cpu->jump_key += 1u << RH_JUMP_MODE_BITS;
     }
-}
-
-void rh_jit_cache_jump(RhTcgJit *jit, const RhBlock *block)
-{
-    RhTcgCpu *cpu = jit->cpu;
-
-    cpu->jumps[block->rip % RH_JUMPS] = (RhJump){ .rip = block->rip, .code = block->entry, .key = cpu->jump_key };
 }
 
 /* --- finding --- */
 
-static uint32_t bucket_of(uint64_t gpa, uint64_t rip, uint32_t mode)
-{
-    return (uint32_t)((gpa ^ gpa >> 15 ^ rip >> 12 ^ (uint64_t)mode << 9) % RH_BLOCK_BUCKETS);
-}
-
 static uint32_t page_bucket_of(uint64_t gpa)
 {
     return (uint32_t)((gpa >> RH_PAGE_BITS) % RH_PAGE_BUCKETS);
-}
-
-static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
-{
-    for (RhBlock *block = jit->buckets[bucket_of(gpa, rip, mode)]; block; block = block->next) {
-        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
-            return block;
-        }
-    }
-    return NULL;
 }
 
 RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address)
@@ -151,7 +123,7 @@ void rh_jit_drop_all(RhTcgJit *jit)
 
 static void unhash(RhTcgJit *jit, RhBlock *block)
 {
-    RhBlock **at = &jit->buckets[bucket_of(block->gpa, block->rip, block->mode)];
+    RhBlock **at = &jit->buckets[rh_jit_bucket(block->gpa, block->rip, block->mode)];
 
     while (*at && *at != block) {
         at = &(*at)->next;
@@ -225,7 +197,7 @@ static bool is_cold(RhTcgJit *jit, uint64_t gpa)
 static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     RhBlock *block = &jit->blocks[jit->nr_blocks++];
-    RhBlock **bucket = &jit->buckets[bucket_of(gpa, rip, mode)];
+    RhBlock **bucket = &jit->buckets[rh_jit_bucket(gpa, rip, mode)];
     RhBlock **page = &jit->pages[page_bucket_of(gpa)];
 
     *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .is_valid = true, .next = *bucket, .next_in_page = *page,
@@ -274,27 +246,12 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
 /* What the interpreter is to do, where no block can be made. */
 static RhBlock for_interpreter = { .is_valid = true };
 
-RhBlock *rh_jit_find(RhTcgJit *jit)
+RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
 {
-    RhTcgCpu *cpu = jit->cpu;
-    uint32_t mode = rh_block_mode(cpu);
-    RhBlock *block;
-    uint64_t gpa;
-    uint8_t *host;
+    RhBlock *block = NULL;
 
-    if (!rh_tcg_fetch_page(cpu, cpu->rip, &gpa, &host)) {
-        return NULL;
-    }
-    gpa = (gpa & ~(uint64_t)(RH_PAGE_SIZE - 1)) | (cpu->rip % RH_PAGE_SIZE);
-    block = look_up(jit, gpa, cpu->rip, mode);
-    if (!block) {
-        if (!host || is_cold(jit, gpa) || !rh_code_claim(cpu, gpa)) {
-            return &for_interpreter;
-        }
-        block = translate(jit, gpa, host + cpu->rip % RH_PAGE_SIZE, mode);
-    }
-    if (block && block->entry) {
-        rh_jit_cache_jump(jit, block);
+    if (host && !is_cold(jit, gpa) && rh_code_claim(jit->cpu, gpa)) {
+        block = translate(jit, gpa, host, mode);
     }
     return block ? block : &for_interpreter;
 }

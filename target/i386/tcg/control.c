@@ -5,6 +5,7 @@
 #include "target/i386/tcg/cpu.h"
 
 #include "softmmu/accel.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define CR0_WP 0x00010000u
 #define CR0_NW 0x20000000u
@@ -132,15 +133,19 @@ static bool write_cr4(RhTcgCpu *cpu, uint64_t value)
 
 static bool write_cr8(RhTcgCpu *cpu, uint64_t value)
 {
+    bool was_live;
+
     if (value > 15) {
         return rh_tcg_gp0(cpu);
     }
     cpu->cr8 = value;
+    was_live = rh_tcg_vector_save(cpu);
     if (cpu->vm->accel && cpu->vm->accel->set_tpr) {
         RH_WITH_MACHINE_LOCK(cpu->vm) {
             cpu->vm->accel->set_tpr(cpu->vcpu, (unsigned)value);
         }
     }
+    rh_tcg_vector_restore(cpu, was_live);
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define MSR_TSC            0x10u
 #define MSR_APIC_BASE      0x1bu
@@ -141,6 +142,7 @@ static bool is_apic(uint32_t index)
 static bool apic_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *value, bool is_write)
 {
     RhAccel *accel = cpu->vm ? cpu->vm->accel : NULL;
+    bool was_live = rh_tcg_vector_save(cpu);
     bool is_ok = false;
 
     if (accel && accel->apic_msr) {
@@ -153,6 +155,7 @@ static bool apic_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *value, bool is_wri
             *value = cpu->apic_base;
         }
     }
+    rh_tcg_vector_restore(cpu, was_live);
     if (is_ok && index == MSR_APIC_BASE) {
         cpu->apic_base = *value;
     }
@@ -275,8 +278,10 @@ static uint32_t xsave_size(uint64_t components)
 void rh_tcg_cpuid(RhTcgCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
 {
     enum { EAX, EBX, ECX, EDX, APIC_BIT = 1 << 9, OSXSAVE_BIT = 1 << 27 };
+    bool was_live = rh_tcg_vector_save(cpu);
     const RhCpuidEntry *entry = find_leaf(cpu, leaf, subleaf);
 
+    rh_tcg_vector_restore(cpu, was_live);
     ret[EAX] = entry ? entry->eax : 0;
     ret[EBX] = entry ? entry->ebx : 0;
     ret[ECX] = entry ? entry->ecx : 0;

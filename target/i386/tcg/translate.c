@@ -6,37 +6,10 @@
  */
 #include "target/i386/tcg/translate-private.h"
 
-#define CR0_EM 0x4u
-#define CR0_TS 0x8u
-#define CR0_AM 0x40000u
-#define DR7_ENABLED 0xffu
-
-enum { MODE_64 = 1, MODE_X87 = 2, MODE_SSE = 4, MODE_AVX = 8, MODE_TLB_SHIFT = 4 };
-
 const uint8_t tr_host_of[16] = {
     H_RAX, H_RCX, H_RDX, H_RBX, HOST_OF_RSP, H_RBP, H_RSI, H_RDI,
     H_R8, IN_MEMORY, IN_MEMORY, IN_MEMORY, H_R12, H_R13, H_R14, H_R15,
 };
-
-static bool has_x87(const RhTcgCpu *cpu)
-{
-    return !(cpu->cr0 & (CR0_EM | CR0_TS));
-}
-
-uint32_t rh_block_mode(const RhTcgCpu *cpu)
-{
-    return (cpu->code_size == RH_CODE_64 ? MODE_64 : 0) | (has_x87(cpu) ? MODE_X87 : 0) | (cpu->has_sse ? MODE_SSE : 0) |
-           (cpu->has_avx ? MODE_AVX : 0) | (uint32_t)cpu->tlb_mode << MODE_TLB_SHIFT;
-}
-
-bool rh_can_translate(const RhTcgCpu *cpu)
-{
-    bool has_known_size = cpu->code_size == RH_CODE_64 || (cpu->code_size == RH_CODE_32 && cpu->stack_size == 4);
-    bool is_checking_alignment = cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_AC) && (cpu->cr0 & CR0_AM);
-
-    return cpu->is_protected && !cpu->is_v86 && cpu->is_flat && has_known_size && !is_checking_alignment &&
-           !(cpu->rflags & RH_RFLAGS_TF) && !(cpu->dr7 & DR7_ENABLED);
-}
 
 /* --- which instructions --- */
 
@@ -74,12 +47,12 @@ static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
         return cpu->has_avx;
     }
     if (insn->op == RH_OP_X87) {
-        return has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
+        return rh_has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
     }
     if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && insn->pp == 0)) {
-        return has_x87(cpu);
+        return rh_has_x87(cpu);
     }
-    return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || has_x87(cpu));
+    return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || rh_has_x87(cpu));
 }
 
 static bool is_bit_string(const RhInsn *insn)
