@@ -73,6 +73,8 @@ static bool ring_poll(void *opaque)
 static void ring_polled(void *opaque, bool is_on)
 {
     io_uring_cq_eventfd_toggle(&((AioRing *)opaque)->ring, !is_on);    /* refused by old kernels: then both */
+    /* The kernel posts a completion, then looks whether to tell: so the wish is written before ring_poll() looks. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static AioRing *ring_new(RhLoop *loop)

@@ -449,7 +449,9 @@ int64_t rh_timers_next_ns(RhLoop *loop)
     int64_t next_ns = INT64_MAX;
 
     for (guint i = 0; i < loop->heaps->len; i++) {
-        next_ns = MIN(next_ns, heap_next_ns(g_ptr_array_index(loop->heaps, i)));
+        int64_t heap_ns = heap_next_ns(g_ptr_array_index(loop->heaps, i));
+
+        next_ns = MIN(next_ns, heap_ns);
     }
     return next_ns;
 }

@@ -212,6 +212,9 @@ static void slot_settle(RhLoop *loop, FdSlot *slot)
             loop->nr_file_slots += wanted != 0;
         }
     }
+    if (slot->is_file && wanted) {
+        rh_loop_kick(loop);     /* nothing that the loop sleeps on will tell that it is ready */
+    }
 }
 
 void rh_watch_begin(RhWatch *watch, RhLoop *loop, int fd, unsigned events, RhWatchFn *fn, void *opaque)
@@ -332,6 +335,19 @@ static bool run_files(RhLoop *loop)
 
 /* Turning */
 
+/* How long to sleep until CLOCK_MONOTONIC says @wake_ns; -1: until woken. Time is read once: read again, it may be past
+ * @wake_ns, and a length below 0 is a sleep without end. */
+static int64_t ns_until(int64_t wake_ns)
+{
+    int64_t now_ns;
+
+    if (wake_ns == INT64_MAX) {
+        return -1;
+    }
+    now_ns = rh_monotonic_ns();
+    return wake_ns > now_ns ? wake_ns - now_ns : 0;
+}
+
 /* Announce sleep; returns how long: 0 not at all, -1 until woken. */
 static int64_t sleep_begin(RhLoop *loop)
 {
@@ -345,10 +361,7 @@ static int64_t sleep_begin(RhLoop *loop)
             wake_ns = rh_timers_next_ns(loop);
         }
     }
-    if (is_busy) {
-        return 0;
-    }
-    return wake_ns == INT64_MAX ? -1 : MAX(wake_ns - rh_monotonic_ns(), 0);
+    return is_busy ? 0 : ns_until(wake_ns);
 }
 
 static void sleep_end(RhLoop *loop)
@@ -569,7 +582,7 @@ static int64_t urgent_sleep_begin(RhLoop *loop)
             wake_ns = rh_timers_next_ns(loop);
         }
     }
-    return wake_ns == INT64_MAX ? -1 : MAX(wake_ns - rh_monotonic_ns(), 0);
+    return ns_until(wake_ns);
 }
 
 void rh_loop_turn_urgent(RhLoop *loop)

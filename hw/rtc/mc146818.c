@@ -200,7 +200,9 @@ static int64_t next_event_ns(const Rtc *rtc)
         int64_t at_s = wanted & FLAG_UF ? regs->seen_s + 1 : rh_rtc_next_alarm(regs->cmos, regs->seen_s);
 
         if (at_s != INT64_MAX) {
-            next = MIN(next, now + MAX((at_s - now_s(rtc)) * NS_PER_S - fraction_ns(rtc), 0));
+            int64_t left_ns = (at_s - now_s(rtc)) * NS_PER_S - fraction_ns(rtc);
+
+            next = MIN(next, now + MAX(left_ns, 0));
         }
     }
     return next;

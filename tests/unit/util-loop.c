@@ -734,6 +734,7 @@ typedef struct Guarded {
     RhWatch watch;
     RhEvent event;
     unsigned nr_calls;
+    int file_fd;
 } Guarded;
 
 static void guarded_call(void *opaque, unsigned events)
@@ -797,6 +798,45 @@ static void test_guard(void)
     rh_mutex_fini(&g.guard);
 }
 
+static void guarded_file_ready(void *opaque, unsigned events)
+{
+    Guarded *g = opaque;
+
+    rh_watch_end(&g->watch);
+    g->nr_calls++;
+}
+
+static void *guarded_file(void *opaque)
+{
+    Guarded *g = opaque;
+
+    RH_WITH_LOCK(&g->guard) {       /* to be had only once the loop's thread sleeps */
+        rh_watch_begin(&g->watch, g->loop, g->file_fd, RH_READABLE, guarded_file_ready, g);
+    }
+    return NULL;
+}
+
+/* A file is always ready, and no descriptor tells a loop that sleeps already. */
+static void test_guard_file(void)
+{
+    Guarded g = { .loop = rh_loop_new_main(NULL), .file_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC) };
+    pthread_t thread;
+
+    g_assert_cmpint(g.file_fd, >=, 0);
+    rh_mutex_init(&g.guard);
+    rh_loop_set_guard(g.loop, &g.guard);
+    rh_lock(&g.guard);
+    thread = rh_thread_start("file", guarded_file, &g);
+    while (!g.nr_calls) {
+        rh_loop_turn(g.loop, true);
+    }
+    rh_unlock(&g.guard);
+    pthread_join(thread, NULL);
+    rh_loop_free(g.loop);
+    rh_mutex_fini(&g.guard);
+    close(g.file_fd);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -820,5 +860,6 @@ int main(int argc, char **argv)
     g_test_add_func("/util/thread/rcu", test_rcu);
     g_test_add_func("/util/thread/mutex-owner", test_mutex_knows_owner);
     g_test_add_func("/util/loop/guard", test_guard);
+    g_test_add_func("/util/loop/guard-file", test_guard_file);
     return g_test_run();
 }
