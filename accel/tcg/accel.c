@@ -104,7 +104,7 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
 
 static bool start_translator(RhTcg *tcg, RhTcgCpu *cpu, GError **err)
 {
-    uint64_t size = (tcg->tb_size ? tcg->tb_size : DEFAULT_TB_SIZE) / MAX(cpu->vm->vcpus->len, 1);
+    uint64_t size = (tcg->tb_size ? tcg->tb_size << 20 : DEFAULT_TB_SIZE) / MAX(cpu->vm->vcpus->len, 1);
 
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, cpu) != 0) {
         return rh_fail_errno(err, errno, "The host does not let a thread set its GS base");
@@ -206,8 +206,8 @@ static json_object *get_multi(RhObject *obj, const RhProp *prop)
 }
 
 static const RhProp tcg_props[] = {
-    RH_PROP_AS(rh_prop_size, "tb-size", RhTcg, tb_size,
-               .doc = "memory for translated code of all vCPUs, in bytes; 0: 64 MiB"),
+    RH_PROP("tb-size", RhTcg, tb_size, .max = 1024,
+            .doc = "memory for translated code of all vCPUs, in MiB; 0: 64"),
     RH_PROP("exact-flags", RhTcg, exact_flags, .doc = "keep status flags exact at faults even where nothing can read them"),
     RH_PROP("x-translate", RhTcg, translate, .def = true, .doc = "off: interpret everything"),
     RH_PROP_COMPUTED("thread", .get = get_multi, .set = refuse_single, .doc = "one host thread a vCPU: multi"),

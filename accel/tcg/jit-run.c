@@ -120,6 +120,15 @@ static RhLeave enter(RhTcgCpu *cpu, const void *code)
     return reason;
 }
 
+/* The displacement of a link that leads nowhere yet is 0: its own stub stands behind it. */
+static void undo_far_links(RhTcgJit *jit)
+{
+    for (uint32_t i = 0; i < jit->nr_far_links; i++) {
+        rh_st32(jit->blocks[0].write_start + jit->far_links[i], 0);
+    }
+    jit->nr_far_links = 0;
+}
+
 /*
  * Linear addresses may mean something else now. There is a generation for addresses in the lower half, and one for the upper
  * half, of which only global pages get into the jump cache: that one survives a switch of address spaces. A key is never 0,
@@ -127,6 +136,9 @@ static RhLeave enter(RhTcgCpu *cpu, const void *code)
  */
 void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
 {
+    if (!keep_global && cpu->jit) {
+        undo_far_links(cpu->jit);
+    }
     for (unsigned half = 0; half < (keep_global ? 1 : 2); half++) {
         cpu->jump_generation[half] += 1u << RH_JUMP_MODE_BITS;
         if (!cpu->jump_generation[half]) {
@@ -139,6 +151,35 @@ void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
     for (unsigned half = 0; half < 2; half++) {
         cpu->jump_key[half] = cpu->jump_generation[half] | (cpu->jump_key[half] & ((1u << RH_JUMP_MODE_BITS) - 1));
     }
+}
+
+void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at)
+{
+    const RhTcgJit *jit = cpu->jit;
+    uint32_t bit = rh_jit_filter_bit(at);
+
+    if (jit && jit->code_filter[bit / 8] >> bit % 8 & 1) {
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);
+    }
+}
+
+/*
+ * A link to another page holds as long as linear addresses lead where they led: that of a global page in the upper half until
+ * these are forgotten as well.
+ */
+static bool may_link(RhTcgJit *jit, const uint8_t *site, const RhBlock *from, const RhBlock *to)
+{
+    if (!from || !from->is_valid || !to->is_valid || !to->entry || from->mode != to->mode) {
+        return false;
+    }
+    if (((from->gpa ^ to->gpa) | (from->rip ^ to->rip)) >> RH_PAGE_BITS == 0) {
+        return true;
+    }
+    if (!(to->rip >> 63) || jit->nr_far_links == RH_FAR_LINKS || !rh_tcg_is_global_code(jit->cpu, to->rip)) {
+        return false;
+    }
+    jit->far_links[jit->nr_far_links++] = (uint32_t)(site - jit->blocks[0].write_start);
+    return true;
 }
 
 /* Lead the jump at @site, left by RH_LEAVE_LINK, to @block. */
@@ -159,8 +200,7 @@ static void lead_to(RhTcgJit *jit, uint8_t *site, RhBlock *block)
         }
     }
     from = low ? &jit->blocks[low - 1] : NULL;
-    if (!from || !from->is_valid || !block->is_valid || !block->entry || from->mode != block->mode ||
-        (from->gpa ^ block->gpa) >> RH_PAGE_BITS) {
+    if (!may_link(jit, site, from, block)) {
         return;
     }
     /* Only a jump backward can close a loop. */

@@ -44,6 +44,7 @@ RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err)
     jit->blocks = reserve(jit->max_blocks * sizeof(RhBlock));
     jit->traps = reserve(jit->max_traps * sizeof(RhTrap));
     jit->cold_pages = g_malloc0(COLD_PAGES);
+    jit->far_links = g_new(uint32_t, RH_FAR_LINKS);
     if (!jit->blocks || !jit->traps) {
         rh_fail(err, "Could not reserve %" PRIu64 " bytes for translated code (tb-size)", size);
         rh_jit_free(jit);
@@ -64,6 +65,7 @@ void rh_jit_free(RhTcgJit *jit)
         release(jit->blocks, jit->max_blocks * sizeof(RhBlock));
         release(jit->traps, jit->max_traps * sizeof(RhTrap));
         g_free(jit->cold_pages);
+        g_free(jit->far_links);
         g_free(jit);
     }
 }
@@ -99,7 +101,8 @@ void rh_jit_drop_all(RhTcgJit *jit)
 {
     memset(jit->buckets, 0, sizeof(jit->buckets));
     memset(jit->pages, 0, sizeof(jit->pages));
-    jit->nr_blocks = jit->nr_traps = 0;
+    memset(jit->code_filter, 0, sizeof(jit->code_filter));
+    jit->nr_blocks = jit->nr_traps = jit->nr_far_links = 0;
     jit->generation++;
     jit->nr_flushes++;
     rh_tcg_forget_jumps(jit->cpu, false);
@@ -189,6 +192,7 @@ static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mo
     *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .is_valid = true, .next = *bucket, .next_in_page = *page,
                         .first_trap = jit->nr_traps };
     *bucket = *page = block;
+    jit->code_filter[rh_jit_filter_bit(rip) / 8] |= 1u << rh_jit_filter_bit(rip) % 8;
     return block;
 }
 

@@ -25,6 +25,8 @@ struct RhBlock {
 
 enum { RH_BLOCK_BUCKET_BITS = 16, RH_BLOCK_BUCKETS = 1 << RH_BLOCK_BUCKET_BITS, RH_PAGE_BUCKETS = 1 << 12 };
 
+enum { RH_FAR_LINKS = 1 << 16, RH_FILTER_BYTES = 1 << 12 };
+
 typedef struct RhTcgJit {
     RhTcgCpu *cpu;
     RhCodeMem *mem;
@@ -39,6 +41,9 @@ typedef struct RhTcgJit {
     RhBlock *pages[RH_PAGE_BUCKETS];
     uint64_t generation;                    /* counts drops: what was looked up before may be gone */
     uint64_t nr_flushes;
+    uint32_t *far_links;                    /* jumps led to another page: their sites, from the start of code; undone by forgetting */
+    uint32_t nr_far_links;
+    uint8_t code_filter[RH_FILTER_BYTES];   /* linear pages that may have blocks: a bit each, by hash */
     uint8_t *cold_pages;                    /* pages that were written while they had code: hits, by hash */
 } RhTcgJit;
 
@@ -56,6 +61,11 @@ void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa);
 void rh_jit_drop_all(RhTcgJit *jit);
 /** rh_jit_note_write - as drop_page; the page is written to by the guest: again and again, and it is not translated any more for a while */
 void rh_jit_note_write(RhTcgJit *jit, uint64_t gpa);
+
+static inline uint32_t rh_jit_filter_bit(uint64_t rip)
+{
+    return (uint32_t)((rip >> RH_PAGE_BITS ^ rip >> (RH_PAGE_BITS + 15)) % (RH_FILTER_BYTES * 8));
+}
 
 enum { RH_JUMP_MODE_BITS = 8 };     /* of RhTcgCpu.jump_key; the rest is a generation */
 

@@ -11,7 +11,7 @@
 
 typedef struct RhTcg {
     RhAccel parent;
-    uint64_t tb_size;           /* code memory of all vCPUs together, in bytes; 0: the default */
+    uint64_t tb_size;           /* code memory of all vCPUs together, in MiB; 0: the default */
     struct RhCodePages *code_pages;
     bool translate;             /* use the translator, not only the interpreter */
     bool exact_flags;           /* status flags are exact even where nothing can read them */

@@ -298,12 +298,14 @@ void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at)
     large = cpu->large[at >> 63];
     if (test_bit(large[0].in_1g, hash_region(at >> 30)) || test_bit(large[1].in_1g, hash_region(at >> 30))) {
         drop_piece(cpu, at, 30);
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);    /* of those kept, all lie in the upper half */
     } else if (test_bit(large[0].in_4m, hash_region(at >> 22)) || test_bit(large[1].in_4m, hash_region(at >> 22))) {
         drop_piece(cpu, at, 22);
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);
     } else {
         drop_page(cpu, at);
+        rh_tcg_forget_jumps_to(cpu, at);
     }
-    rh_tcg_forget_jumps(cpu, at >> 63 == 0);        /* of those kept, all lie in the upper half */
 }
 
 void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa)

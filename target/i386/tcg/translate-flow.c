@@ -67,12 +67,18 @@ static void jump_indirect(Work *w)
     jump_to_glue(w->e, w->t->glue->jump);
 }
 
+/* Kernels lie in global pages of the upper half: such jumps can be linked, too, though to be undone sometimes. */
+static bool is_kernel_code(const Work *w, uint64_t target)
+{
+    return w->t->cpu->tlb_mode != RH_TLB_USER && target >> 63 && w->t->rip >> 63;
+}
+
 /* Flags are saved, or dead at the target. */
 static void write_exit(Work *w, uint64_t target)
 {
     if (target == w->t->rip) {
         emit_patch(w->e, emit_jmp(w->e), w->t->entry);
-    } else if (is_same_page(w, target)) {
+    } else if (is_same_page(w, target) || is_kernel_code(w, target)) {
         write_link(w, target);
     } else {
         emit_mov_imm(w->e, SCRATCH_A, target);

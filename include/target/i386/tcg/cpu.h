@@ -336,6 +336,8 @@ void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa);
 bool rh_tcg_page_has_code(RhTcgCpu *cpu, uint64_t gpa);
 void rh_tcg_code_written(RhTcgCpu *cpu, uint64_t gpa_of_page);
 void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global);
+/** rh_tcg_forget_jumps_to - ... but only those to the page of 4 KiB at @at */
+void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at);
 /** rh_tcg_is_global_code - the last fetch from @at found a global page: where it leads survives rh_tlb_flush(cpu, true) */
 bool rh_tcg_is_global_code(const RhTcgCpu *cpu, uint64_t at);
 
