@@ -555,6 +555,25 @@ static bool goes_on(const RhTranslation *t, const RhInsn *insn)
            ((insn->op == RH_OP_CLI || insn->op == RH_OP_STI) && !t->cpu->cpl);
 }
 
+/*
+ * Fields of VEX that mean nothing outside 64-bit code and would mean something in the host's: W where it chooses a general register
+ * of 64 bits, and the top bit of a register in an immediate. And an opcode that 64-bit code has not: 82 is 80. SDM vol. 2 §2.3, appendix A.
+ */
+static void fit_to_64_bit_host(RhInsn *insn)
+{
+    bool has_register_in_immediate = insn->map == 3 && insn->opcode >= 0x4a && insn->opcode <= 0x4c;
+
+    if (insn->is_vex && (insn->op != RH_OP_VECTOR || (insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM)))) {
+        insn->rex_w = false;
+    }
+    if (!insn->is_vex && insn->map == 0 && insn->opcode == 0x82) {
+        insn->opcode = 0x80;
+    }
+    if (insn->is_vex && has_register_in_immediate) {
+        insn->bytes[insn->imm_at] &= 0x7f;
+    }
+}
+
 static void decode_block(Work *w)
 {
     const RhTranslation *t = w->t;
@@ -568,6 +587,9 @@ static void decode_block(Work *w)
             break;
         }
         rh_tcg_fit(t->cpu, insn);
+        if (!tr_is_64(w)) {
+            fit_to_64_bit_host(insn);
+        }
         w->rips[w->nr] = t->rip + at;
         w->nr++;
         at += insn->len;
