@@ -91,7 +91,9 @@ static void write_vex(RhEmit *e, const RhInsn *insn, const RhHostOperands *host)
                        (base_of(insn, host) & 8 ? 0 : 0x20) | insn->map));
     emit8(e, (uint8_t)((insn->rex_w ? 0x80 : 0) | (~host->vvvv & 15) << 3 | insn->vex_l << 2 | insn->pp));
     emit8(e, insn->opcode);
-    write_modrm(e, insn, host);
+    if (insn->has_modrm) {      /* VZEROUPPER and VZEROALL have none */
+        write_modrm(e, insn, host);
+    }
     write_immediate(e, insn);
 }
 
