@@ -34,6 +34,7 @@ static bool tcg_open(RhAccel *accel, GError **err)
 {
     RhTcg *tcg = tcg_of(accel);
 
+    rh_tcg_clock_begin(&tcg->clock);
     tcg->code_pages = rh_code_pages_new();
     rh_jit_catch_signals();
     tcg->listener = (RhSpaceListener){ .commit = map_changed };
@@ -90,6 +91,9 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
             cpu->tsc_offset -= now - tcg->tsc_stopped;
         }
     }
+    if (is_running && tcg->tsc_stopped) {
+        tcg->clock.zero_tsc += now - tcg->tsc_stopped;
+    }
     tcg->tsc_stopped = is_running ? 0 : now;
 }
 
@@ -115,6 +119,7 @@ static bool tcg_vcpu_init(RhVcpu *vcpu, GError **err)
     RhTcgCpu *cpu = rh_tcg_cpu_new(vcpu->vm, vcpu);
 
     cpu->tcg = tcg_of(vcpu->vm->accel);
+    cpu->clock = &cpu->tcg->clock;
     if (!rh_tcg_vector_init(cpu, err)) {
         rh_tcg_cpu_free(cpu);
         return false;

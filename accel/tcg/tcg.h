@@ -7,6 +7,7 @@
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
 #include "target/i386/tcg/cpu.h"
+#include "target/i386/tcg/pvclock.h"
 
 typedef struct RhTcg {
     RhAccel parent;
@@ -18,6 +19,7 @@ typedef struct RhTcg {
     RhSpaceListener listener;
     RhCpuLimits limits;
     bool has_limits;
+    RhTcgClock clock;
     int64_t tsc_stopped;        /* host TSC when the machine's clock stopped; 0: it runs */
 } RhTcg;
 

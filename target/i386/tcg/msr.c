@@ -9,6 +9,7 @@
 
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
+#include "target/i386/tcg/pvclock.h"
 #include "target/i386/tcg/vector-live.h"
 
 #define MSR_TSC            0x10u
@@ -104,7 +105,7 @@ static bool is_remembered(uint32_t index)
     return (index >= MSR_MTRR_BASE && index <= MSR_MTRR_LAST) || index == 0x250 || index == 0x258 || index == 0x259 ||
            (index >= 0x268 && index <= 0x26f) || index == MSR_MTRR_DEF_TYPE ||
            (index >= MSR_MC0_CTL && index < MSR_MC0_CTL + 4 * NR_MC_BANKS) || index == 0x17a || index == 0x17b ||
-           index == 0x3a || index == 0x140;
+           index == 0x3a || index == 0x140 || rh_tcg_clock_owns(index);
 }
 
 static RhX86Msr *remembered(RhTcgCpu *cpu, uint32_t index)
@@ -219,6 +220,9 @@ static bool write_tsc(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 
     cpu->tsc_offset += (int64_t)delta;
     cpu->tsc_adjust += delta;
+    for (uint32_t i = 0; i < cpu->nr_msrs; i++) {
+        rh_tcg_clock_tsc_moved(cpu, cpu->msrs[i].index, cpu->msrs[i].value);
+    }
     return true;
 }
 
@@ -244,6 +248,9 @@ bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value)
     case MSR_EFER:       return write_efer(cpu, value);
     case MSR_XSS:        return (value == 0 && rh_tcg_has(cpu, RH_FEAT_XSAVES)) || rh_tcg_gp0(cpu);
     case MSR_MTRR_CAP:   return rh_tcg_gp0(cpu);
+    }
+    if (rh_tcg_clock_owns(index) && !rh_tcg_clock_write(cpu, index, value)) {
+        return rh_tcg_gp0(cpu);
     }
     if (is_remembered(index)) {
         return remember(cpu, index, value);

@@ -233,6 +233,7 @@ struct RhTcgCpu {
     RhShootList shoot;
     uint64_t map_generation;        /* of vm->memory when the TLB was flushed for it last */
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
+    struct RhTcgClock *clock;       /* the machine's, or NULL: pvclock.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
     struct RhStubs *stubs;          /* of vector and x87 instructions: stub.h */
     RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
