@@ -7,9 +7,6 @@
 #include "target/i386/cpuid.h"
 #include "tcg-rig.h"
 
-#define WALL_CLOCK  0x4b564d00u
-#define SYSTEM_TIME 0x4b564d01u
-
 static RhCpuidEntry leaf = { .leaf = 0x40000001, .eax = 1u << 3 };
 
 static Rig *clock_rig(RhTcgClock *clock)
@@ -43,7 +40,7 @@ static void test_runs(void)
     int64_t first, began, took;
     uint64_t tsc;
 
-    g_assert_true(rh_tcg_write_msr(rig->cpu, SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
     g_assert_cmpuint(rig_peek(rig, RIG_PAGES, 4), ==, 2);
     began = g_get_monotonic_time();
     first = read_clock(rig, RIG_PAGES);
@@ -66,8 +63,8 @@ static void test_calendar(void)
     Rig *rig = clock_rig(&clock);
     int64_t ns, now;
 
-    g_assert_true(rh_tcg_write_msr(rig->cpu, SYSTEM_TIME, RIG_PAGES | 1));
-    g_assert_true(rh_tcg_write_msr(rig->cpu, WALL_CLOCK, RIG_PAGES + 64));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_WALL_CLOCK, RIG_PAGES + 64));
     g_assert_cmpuint(rig_peek(rig, RIG_PAGES + 64, 4), ==, 2);
     ns = (int64_t)rig_peek(rig, RIG_PAGES + 68, 4) * 1000000000 + (int64_t)rig_peek(rig, RIG_PAGES + 72, 4);
     ns += read_clock(rig, RIG_PAGES);
@@ -83,13 +80,13 @@ static void test_odd(void)
     Rig *rig = clock_rig(&clock);
     uint64_t value;
 
-    g_assert_true(rh_tcg_write_msr(rig->cpu, SYSTEM_TIME, (RIG_RAM_SIZE - 12) | 1));
-    g_assert_true(rh_tcg_write_msr(rig->cpu, SYSTEM_TIME, RIG_PAGES));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, (RIG_RAM_SIZE - 12) | 1));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES));
     g_assert_cmpuint(rig_peek(rig, RIG_PAGES, 8), ==, 0);
-    g_assert_true(rh_tcg_read_msr(rig->cpu, SYSTEM_TIME, &value));
+    g_assert_true(rh_tcg_read_msr(rig->cpu, RH_MSR_SYSTEM_TIME, &value));
     g_assert_cmpuint(value, ==, RIG_PAGES);
     leaf.eax = 0;
-    g_assert_false(rh_tcg_write_msr(rig->cpu, SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_false(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
     g_assert_cmpuint(rig->cpu->fault.vector, ==, 13);
     leaf.eax = 1u << 3;
     rig_free(rig);

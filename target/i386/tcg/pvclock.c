@@ -9,11 +9,8 @@
 
 #include <time.h>
 #include "target/i386/cpuid.h"
+#include "target/i386/tcg/vector-live.h"
 
-#define MSR_WALL_CLOCK_OLD  0x11u
-#define MSR_SYSTEM_TIME_OLD 0x12u
-#define MSR_WALL_CLOCK      0x4b564d00u
-#define MSR_SYSTEM_TIME     0x4b564d01u
 #define KVM_LEAF            0x40000001u
 #define HAS_CLOCK           (1u << 3)
 #define HAS_OLD_CLOCK       (1u << 0)
@@ -146,23 +143,18 @@ static void write_wall_clock(RhTcgCpu *cpu, uint64_t at)
 
 static bool is_system_time(uint32_t index)
 {
-    return index == MSR_SYSTEM_TIME || index == MSR_SYSTEM_TIME_OLD;
-}
-
-bool rh_tcg_clock_owns(uint32_t index)
-{
-    return index == MSR_WALL_CLOCK || index == MSR_WALL_CLOCK_OLD || is_system_time(index);
+    return index == RH_MSR_SYSTEM_TIME || index == RH_MSR_SYSTEM_TIME_OLD;
 }
 
 static bool has_clock(const RhTcgCpu *cpu, uint32_t index)
 {
     const RhCpuidEntry *leaf = rh_cpuid_find(cpu->cpuid, cpu->nr_cpuid, KVM_LEAF, 0);
-    uint32_t wanted = index >= MSR_WALL_CLOCK ? HAS_CLOCK : HAS_OLD_CLOCK;
+    uint32_t wanted = index >= RH_MSR_WALL_CLOCK ? HAS_CLOCK : HAS_OLD_CLOCK;
 
     return cpu->clock && leaf && (leaf->eax & wanted);
 }
 
-bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value)
+static bool write_clock(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 {
     if (!has_clock(cpu, index)) {
         return false;
@@ -176,10 +168,19 @@ bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value)
     return true;
 }
 
+/* Asking the host for the time may use vector registers. */
+bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value)
+{
+    bool was_live = rh_tcg_vector_save(cpu);
+    bool is_ok = write_clock(cpu, index, value);
+
+    rh_tcg_vector_restore(cpu, was_live);
+    return is_ok;
+}
+
 void rh_tcg_clock_tsc_moved(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 {
-    if (is_system_time(index) && (value & ENABLED) && has_clock(cpu, index)) {
-        make_ready(cpu);
-        write_system_time(cpu, value & ~(uint64_t)ENABLED);
+    if (is_system_time(index) && (value & ENABLED)) {
+        rh_tcg_clock_write(cpu, index, value);
     }
 }

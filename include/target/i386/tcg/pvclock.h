@@ -6,6 +6,11 @@
 
 #include "target/i386/tcg/cpu.h"
 
+#define RH_MSR_WALL_CLOCK_OLD  0x11u
+#define RH_MSR_SYSTEM_TIME_OLD 0x12u
+#define RH_MSR_WALL_CLOCK      0x4b564d00u
+#define RH_MSR_SYSTEM_TIME     0x4b564d01u
+
 /** RhTcgClock - one a machine; begin fills it, the first use decides the rest under lock */
 typedef struct RhTcgClock {
     GMutex lock;
@@ -17,7 +22,11 @@ typedef struct RhTcgClock {
 
 void rh_tcg_clock_begin(RhTcgClock *clock);
 /** rh_tcg_clock_owns - whether MSR @index is the clock's */
-bool rh_tcg_clock_owns(uint32_t index);
+static inline bool rh_tcg_clock_owns(uint32_t index)
+{
+    return index == RH_MSR_WALL_CLOCK_OLD || index == RH_MSR_SYSTEM_TIME_OLD || index == RH_MSR_WALL_CLOCK ||
+           index == RH_MSR_SYSTEM_TIME;
+}
 /** rh_tcg_clock_write - WRMSR to such a one; false: the guest's CPU does not have it */
 bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value);
 /** rh_tcg_clock_tsc_moved - the guest wrote its TSC: tell it of the new relation, if it asked to be told */
