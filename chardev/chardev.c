@@ -396,6 +396,38 @@ void rh_char_detach(RhCharUser *user)
     rh_chr_kick(chr);
 }
 
+bool rh_chr_may_move(const RhChardev *chr, GError **err)
+{
+    if (rh_chr_type(chr)->max_users > 1) {
+        return rh_fail(err, "Mux device hotswap not supported yet");
+    }
+    if (chr->users[0] && !chr->users[0]->ops->can_move) {
+        return rh_fail(err, "Chardev user does not support chardev hotswap");
+    }
+    return true;
+}
+
+void rh_chr_move_user(RhChardev *from, RhChardev *to)
+{
+    RhCharUser *user = g_steal_pointer(&from->users[0]);
+
+    if (!user) {
+        return;
+    }
+    to->users[0] = user;
+    user->chr = to;
+    if (rh_chr_type(to)->attached) {
+        rh_chr_type(to)->attached(to, user);
+    }
+    if (user->serial.speed && rh_chr_type(to)->set_serial) {
+        rh_chr_type(to)->set_serial(to, &user->serial);
+    }
+    if (to->is_open != from->is_open) {
+        tell(user, to->is_open ? RH_CHAR_OPENED : RH_CHAR_CLOSED);
+    }
+    rh_chr_kick(to);        /* who waits for room waits for that of the new one */
+}
+
 void rh_char_set_open(RhCharUser *user, bool is_open)
 {
     user->is_open = is_open;
@@ -405,6 +437,7 @@ void rh_char_set_open(RhCharUser *user, bool is_open)
 
 void rh_char_set_serial(RhCharUser *user, const RhSerialParams *params)
 {
+    user->serial = *params;
     if (user->chr && rh_chr_type(user->chr)->set_serial) {
         rh_chr_type(user->chr)->set_serial(user->chr, params);
     }

@@ -35,6 +35,16 @@ GPtrArray *qmp_query_chardev_backends(RhVm *vm, GError **err)
     return list;
 }
 
+static QmpChardevReturn *result_of(const RhChardev *chr, const QmpChardevBackend *backend)
+{
+    QmpChardevReturn *result = g_new0(QmpChardevReturn, 1);
+
+    if (backend->type == QMP_CHARDEV_BACKEND_KIND_PTY) {
+        result->pty = g_strdup(rh_char_filename(chr) + strlen("pty:"));
+    }
+    return result;
+}
+
 QmpChardevReturn *qmp_chardev_add(RhVm *vm, const QmpChardevAddArgs *args, GError **err)
 {
     RhChardev *chr;
@@ -44,15 +54,14 @@ QmpChardevReturn *qmp_chardev_add(RhVm *vm, const QmpChardevAddArgs *args, GErro
         return NULL;
     }
     chr = rh_char_open_backend(vm, args->id, args->backend, err);
-    if (!chr) {
-        return NULL;
-    }
-    QmpChardevReturn *result = g_new0(QmpChardevReturn, 1);
+    return chr ? result_of(chr, args->backend) : NULL;
+}
 
-    if (args->backend->type == QMP_CHARDEV_BACKEND_KIND_PTY) {
-        result->pty = g_strdup(rh_char_filename(chr) + strlen("pty:"));
-    }
-    return result;
+QmpChardevReturn *qmp_chardev_change(RhVm *vm, const QmpChardevChangeArgs *args, GError **err)
+{
+    RhChardev *chr = rh_char_change(vm, args->id, args->backend, err);
+
+    return chr ? result_of(chr, args->backend) : NULL;
 }
 
 bool qmp_chardev_remove(RhVm *vm, const QmpChardevRemoveArgs *args, GError **err)

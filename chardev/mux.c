@@ -132,8 +132,12 @@ static const RhCharUserOps base_ops = {
 static bool mux_open(RhChardev *chr, const void *options, GError **err)
 {
     MuxChar *mux = RH_SELF(MuxChar, chr);
-    RhChardev *base = rh_char_find(chr->obj.vm, ((const QmpChardevMux *)options)->chardev, err);
+    const char *id = ((const QmpChardevMux *)options)->chardev;
+    RhChardev *base = rh_char_find(chr->obj.vm, id, err);
 
+    if (base == chr) {      /* it has its name already */
+        return rh_fail(err, "Chardev '%s' not found", id);
+    }
     return base && rh_char_attach(&mux->base, base, &base_ops, mux, err);
 }
 

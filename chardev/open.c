@@ -158,6 +158,31 @@ bool rh_char_remove(RhVm *vm, const char *id, GError **err)
     return true;
 }
 
+RhChardev *rh_char_change(RhVm *vm, const char *id, const QmpChardevBackend *backend, GError **err)
+{
+    RhObject *old = rh_object_child(container(vm), id);
+    RhChardev *chr;
+
+    if (!old) {
+        rh_fail(err, "Chardev '%s' does not exist", id);
+        return NULL;
+    }
+    if (!rh_chr_may_move((RhChardev *)old, err)) {
+        return NULL;
+    }
+    rh_object_unparent(old);        /* the room still has it; its name is the new one's */
+    chr = rh_char_open_backend(vm, id, backend, err);
+    if (!chr) {
+        bool is_back = rh_object_add_child(container(vm), id, old, NULL);
+
+        g_assert(is_back);
+        return NULL;
+    }
+    rh_chr_move_user((RhChardev *)old, chr);
+    end((RhChardev *)old);
+    return chr;
+}
+
 void rh_char_help(GString *out)
 {
     g_string_append(out, "Available chardev backend types: \n");

@@ -89,6 +89,10 @@ void rh_chr_set_open(RhChardev *chr, bool is_open);
 void rh_chr_event(RhChardev *chr, RhCharEvent event);
 /** rh_chr_set_focus - input goes to user @index from now on */
 void rh_chr_set_focus(RhChardev *chr, unsigned index);
+/** rh_chr_may_move - whether the user of @chr can go to another back-end; @err when not */
+bool rh_chr_may_move(const RhChardev *chr, GError **err);
+/** rh_chr_move_user - the user of @from, if there is one, has @to from now on */
+void rh_chr_move_user(RhChardev *from, RhChardev *to);
 /** rh_chr_kick - let the back-end settle at the next turn of the main loop; any thread */
 void rh_chr_kick(RhChardev *chr);
 /** rh_chr_add_fd - a descriptor came with the bytes that follow; owned by the callee */

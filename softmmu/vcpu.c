@@ -5,7 +5,8 @@
  * 1. Guest code runs only inside accel->vcpu_run, with no lock held.
  * 2. A thread looks at must_pause, must_exit and work after every return from vcpu_run; whoever sets one of them
  *    sets is_kicked under the lock and then kicks the accelerator, so vcpu_run returns or is not entered.
- * 3. is_paused is set only by the thread itself, between two runs.
+ * 3. is_paused is set only by the thread itself, between two runs, while it neither runs work nor may run the guest;
+ *    so whoever sees it set under the lock knows that the thread does nothing until the lock is free.
  */
 #include "softmmu/vcpu.h"
 #include <sys/syscall.h>
@@ -77,6 +78,7 @@ static void do_work(RhVcpu *vcpu)
     Work *work;
 
     while ((work = g_queue_pop_head(&vcpu->work))) {
+        vcpu->is_paused = false;
         rh_unlock(&vcpu->lock);
         work->fn(vcpu, work->arg);
         rh_lock(&vcpu->lock);
@@ -292,6 +294,7 @@ void rh_vcpus_resume(RhVm *vm)
 
         RH_WITH_LOCK(&vcpu->lock) {
             vcpu->must_pause = false;
+            vcpu->is_paused = false;    /* also of one that sleeps on: the next pause hears from it anew */
             pthread_cond_broadcast(&vcpu->changed);
         }
     }

@@ -56,6 +56,7 @@ static const CapDesc cap_table[] = {
     OPTIONAL(NESTED_STATE, "guests that run guests cannot be saved"),
     OPTIONAL(X86_SMM, "no system management mode"),
     OPTIONAL(X86_DISABLE_EXITS, "hlt and mwait of the guest always exit"),
+    OPTIONAL(BINARY_STATS_FD, "query-stats has nothing to tell"),
     OPTIONAL(X86_NOTIFY_VMEXIT, "notify-vmexit does nothing"),
     OPTIONAL(HYPERV_CPUID, "no Hyper-V enlightenments"),
     OPTIONAL(SYNC_REGS, "registers are read by ioctls"),

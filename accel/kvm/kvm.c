@@ -272,6 +272,8 @@ RH_ACCEL(RhKvm,
     .dirty_begin = rh_kvm_dirty_begin,
     .dirty_end = rh_kvm_dirty_end,
     .dirty_fetch = rh_kvm_dirty_fetch,
+    .stats = rh_kvm_stats,
+    .stats_schema = rh_kvm_stats_schema,
     .set_clock_running = rh_kvm_set_clock_running,
     .cpu_limits = rh_kvm_cpu_limits,
     .runs_guest = true);

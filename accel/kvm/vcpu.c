@@ -107,6 +107,7 @@ static RhKvmVcpu *create(RhKvm *kvm, const RhVcpu *vcpu, GError **err)
     kv = g_new0(RhKvmVcpu, 1);
     kv->kvm = kvm;
     kv->fd = rh_steal_fd(&fd);
+    kv->stats_fd = -1;
     kv->run = run;
     kv->arch_id = vcpu->arch_id;
     kv->is_fresh = true;
@@ -184,6 +185,7 @@ void rh_kvm_vcpu_free(RhKvmVcpu *kv)
     rh_kvm_dirty_unmap_ring(kv);
     munmap(kv->run, kv->kvm->run_size);
     close(kv->fd);
+    rh_autofd_end(&kv->stats_fd);
     g_free(kv);
 }
 

@@ -39,6 +39,7 @@ static void debugcon_receive(void *opaque, const uint8_t *buf, size_t len)
 static const RhCharUserOps debugcon_ops = {
     .can_receive = debugcon_can_receive,
     .receive     = debugcon_receive,
+    .can_move    = true,
 };
 
 static void debugcon_release(RhDevice *dev, void *arg)

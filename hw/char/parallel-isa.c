@@ -159,6 +159,7 @@ static void parallel_receive(void *opaque, const uint8_t *buf, size_t len)
 static const RhCharUserOps parallel_ops = {
     .can_receive = parallel_can_receive,
     .receive     = parallel_receive,
+    .can_move    = true,
 };
 
 static void parallel_release(RhDevice *dev, void *arg)

@@ -536,6 +536,7 @@ static const RhCharUserOps serial_ops = {
     .can_receive = serial_can_receive,
     .receive     = serial_receive,
     .event       = serial_event,
+    .can_move    = true,
 };
 
 static void serial_release(RhDevice *dev, void *arg)

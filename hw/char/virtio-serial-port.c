@@ -169,7 +169,7 @@ void vserial_port_introduce(VSerialPort *port)
 /* --- the device --- */
 
 static const RhCharUserOps port_ops = {
-    .can_receive = port_can_receive, .receive = port_receive, .event = port_event,
+    .can_receive = port_can_receive, .receive = port_receive, .event = port_event, .can_move = true,
 };
 
 static void port_release(RhDevice *dev, void *arg)

@@ -20,10 +20,12 @@ typedef struct RhCharUserOps {
     size_t (*can_receive)(void *opaque);        /* bytes that receive would take now */
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);
     void (*event)(void *opaque, RhCharEvent event);     /* may be NULL */
+    bool can_move;          /* chardev-change may put another back-end under it; a difference in being open is told */
     bool yields_focus;      /* on a mux, input goes to other front-ends first (a monitor beside a serial port) */
 } RhCharUserOps;
 
 /** RhCharUser - a front-end's end, in its memory; zero-filled: detached */
+typedef struct RhSerialParams { uint32_t speed; uint8_t data_bits, stop_bits; char parity; } RhSerialParams;
 typedef struct RhCharUser {
     RhChardev *chr;
     const RhCharUserOps *ops;
@@ -32,6 +34,7 @@ typedef struct RhCharUser {
     bool is_open;       /* front-end open: shown by query-chardev (frontend-open) */
     void (*writable)(void *opaque);     /* private: of rh_char_on_writable */
     void *writable_opaque;
+    RhSerialParams serial;  /* private: as last set, for the next back-end; speed 0: never */
 } RhCharUser;
 
 /** rh_char_attach - take @chr for this front-end; @err when it is in use (a mux takes four). OPENED follows if it is open already. */
@@ -58,7 +61,6 @@ void rh_char_accept_input(RhCharUser *user);
 /** rh_char_set_open - front-end open state (virtio console port, monitor) */
 void rh_char_set_open(RhCharUser *user, bool is_open);
 /** rh_char_send_break / set line parameters, for back-ends that are serial lines; false if there is no such thing */
-typedef struct RhSerialParams { uint32_t speed; uint8_t data_bits, stop_bits; char parity; } RhSerialParams;
 void rh_char_set_serial(RhCharUser *user, const RhSerialParams *params);
 void rh_char_set_break(RhCharUser *user, bool is_on);
 enum { RH_TIOCM_CTS = 0x20, RH_TIOCM_CAR = 0x40, RH_TIOCM_RI = 0x80, RH_TIOCM_DSR = 0x100, RH_TIOCM_DTR = 2, RH_TIOCM_RTS = 4 };

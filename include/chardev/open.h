@@ -21,6 +21,8 @@ RhChardev *rh_char_open_options(RhVm *vm, json_object *options, GError **err);
 RhChardev *rh_char_open_backend(RhVm *vm, const char *id, const QmpChardevBackend *backend, GError **err);
 /** rh_char_remove - end the device; @err when it is used or unknown */
 bool rh_char_remove(RhVm *vm, const char *id, GError **err);
+/** rh_char_change - another back-end under the front-end of @id; NULL and @err when one of them does not take part, then nothing changed */
+RhChardev *rh_char_change(RhVm *vm, const char *id, const QmpChardevBackend *backend, GError **err);
 /** rh_char_set_escape - the byte that begins commands to a mux (-echr); Ctrl-A at first */
 void rh_char_set_escape(RhVm *vm, uint8_t escape);
 /** rh_char_help - text of -chardev help */

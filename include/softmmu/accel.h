@@ -69,6 +69,13 @@ struct RhAccelType {
     void (*dirty_end)(RhAccel *accel, RhRam *ram);
     bool (*dirty_fetch)(RhAccel *accel, RhRam *ram, unsigned long *bitmap, GError **err);
 
+    /*
+     * Counters of the VM (@vcpu NULL) or of a vCPU, and what they mean: lists of QmpStats and QmpStatsSchemaValue, or NULL
+     * and @err. Optional together; @vcpu may be running. Machine lock.
+     */
+    GPtrArray *(*stats)(RhAccel *accel, RhVcpu *vcpu, GError **err);
+    GPtrArray *(*stats_schema)(RhAccel *accel, RhVcpu *vcpu, GError **err);
+
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool clock_is_manual;   /* guest time is moved by a test */
     /* The machine's clock stops or goes on (kvmclock, TSC); optional */

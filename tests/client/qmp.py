@@ -4,7 +4,7 @@ import json
 import os
 import socket
 
-from program import QUIET, Program, Qmp, case, main
+from program import QUIET, Program, Qmp, Skip, case, main, wait_until
 
 NONE = ["-M", "none", *QUIET]
 
@@ -224,6 +224,77 @@ def shapes_of_answers(folder):
         assert not wrong, "\n".join(wrong)
         qmp.ask("quit")
         assert program.end()[0] == 0
+
+
+def check_value(schema, value):
+    if schema["type"].endswith("histogram"):
+        assert isinstance(value, list) and all(isinstance(part, int) for part in value), (schema, value)
+    elif schema.get("unit") == "boolean":
+        assert isinstance(value, bool), (schema, value)
+    else:
+        assert isinstance(value, int) and not isinstance(value, bool), (schema, value)
+
+
+@case
+def statistics_of_kvm(folder):
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise Skip("no /dev/kvm")
+    with Program("-M", "q35", "-accel", "kvm", "-smp", "2", "-S", *QUIET, *monitor(folder / "qmp")), \
+            Qmp(folder / "qmp") as qmp:
+        schemas = {(schema["provider"], schema["target"]): {value["name"]: value for value in schema["stats"]}
+                   for schema in qmp.ask("query-stats-schemas")}
+        assert schemas == {(schema["provider"], schema["target"]): {value["name"]: value for value in schema["stats"]}
+                           for schema in qmp.ask("query-stats-schemas", provider="kvm")}
+        assert set(schemas) == {("kvm", "vm"), ("kvm", "vcpu")}, schemas
+        if not schemas[("kvm", "vcpu")]:
+            raise Skip("KVM has no binary statistics")
+        exits = schemas[("kvm", "vcpu")]["exits"]
+        assert exits == {"name": "exits", "type": "cumulative", "exponent": 0}, exits
+        wait = schemas[("kvm", "vcpu")]["halt_wait_ns"]
+        assert wait["unit"] == "seconds" and wait["base"] == 10 and wait["exponent"] == -9, wait
+        [machine] = qmp.ask("query-stats", target="vm")
+        vcpus = qmp.ask("query-stats", target="vcpu")
+        paths = [cpu["qom-path"] for cpu in qmp.ask("query-cpus-fast")]
+        assert "qom-path" not in machine and [vcpu["qom-path"] for vcpu in vcpus] == paths, vcpus
+        for result in (machine, *vcpus):
+            known = schemas[("kvm", "vcpu" if "qom-path" in result else "vm")]
+            assert [value["name"] for value in result["stats"]] == list(known)
+            for value in result["stats"]:
+                check_value(known[value["name"]], value["value"])
+        wanted = [{"provider": "kvm", "names": ["exits", "nosuch"]}]
+        [one] = qmp.ask("query-stats", target="vcpu", vcpus=[paths[1]], providers=wanted)
+        assert one["qom-path"] == paths[1] and [value["name"] for value in one["stats"]] == ["exits"], one
+        assert one["stats"][0]["value"] == 0, "it has not run yet"
+        qmp.ask("cont")
+        wait_until("an exit", lambda: qmp.ask("query-stats", target="vcpu", vcpus=[paths[0]],
+                                              providers=wanted)[0]["stats"][0]["value"] > 0)
+        for nothing in ({"vcpus": ["/nosuch"]}, {"providers": []}, {"providers": [{"provider": "kvm", "names": ["nosuch"]}]}):
+            assert qmp.ask("query-stats", target="vcpu", **nothing) == [], nothing
+
+
+@case
+def statistics_of_nobody(folder):
+    """Accelerators that count nothing answer so."""
+    for accel in ("tcg", "qtest"):
+        socket_path = folder / accel
+        with Program("-M", "q35", "-accel", accel, "-S", *QUIET, *monitor(socket_path)), Qmp(socket_path) as qmp:
+            assert qmp.ask("query-stats", target="vm") == []
+            assert qmp.ask("query-stats", target="vcpu") == []
+            assert qmp.ask("query-stats-schemas") == []
+            assert "'target'" in qmp.refuse("query-stats")["desc"]
+            assert "'nosuch'" in qmp.refuse("query-stats-schemas", provider="nosuch")["desc"]
+
+
+@case
+def another_back_end_under_a_serial_port(folder):
+    with Program("-M", "q35", "-accel", "tcg", "-S", *QUIET, "-chardev", "null,id=line", "-device", "isa-serial,chardev=line",
+                 *monitor(folder / "qmp")), Qmp(folder / "qmp") as qmp:
+        log = {"type": "file", "data": {"out": str(folder / "log")}}
+        assert qmp.ask("chardev-change", id="line", backend=log) == {}
+        files = {info["label"]: info for info in qmp.ask("query-chardev")}
+        assert files["line"] == {"label": "line", "filename": "file", "frontend-open": True}, files
+        assert qmp.ask("chardev-change", id="line", backend={"type": "pty", "data": {}})["pty"].startswith("/dev/pts/")
+        assert qmp.refuse("chardev-change", id="nosuch", backend=log)["desc"] == "Chardev 'nosuch' does not exist"
 
 
 main()

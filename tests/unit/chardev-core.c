@@ -49,6 +49,9 @@ static void front_event(void *opaque, RhCharEvent event)
 static const RhCharUserOps front_ops = {
     .can_receive = front_can_receive, .receive = front_receive, .event = front_event,
 };
+static const RhCharUserOps moving_ops = {
+    .can_receive = front_can_receive, .receive = front_receive, .event = front_event, .can_move = true,
+};
 
 static void set_up(Fixture *f, const void *opaque)
 {
@@ -506,6 +509,74 @@ static void test_telnet_pieces(void)
     g_assert_cmpstr(got->str, ==, "abc\xff" "d");
 }
 
+static RhChardev *change(Fixture *f, const char *id, const char *backend, GError **err)
+{
+    g_autoptr(RhJson) json = rh_json_parse(backend, NULL);
+    g_autoptr(QmpChardevBackend) parsed = qmp_chardev_backend_from_json(json, 0, NULL);
+
+    g_assert_nonnull(parsed);
+    return rh_char_change(f->vm, id, parsed, err);
+}
+
+/* The front-end goes from a socket that nobody has connected to, to a ring, to nothing, and its bytes with it. */
+static void test_change(Fixture *f, const void *opaque)
+{
+    g_autofree char *path = path_in(f, "socket");
+    g_autofree char *server = g_strdup_printf("unix:%s,server=on,wait=off", path);
+    RhChardev *chr = open_spec(f, "a", server);
+    GError *err = NULL;
+
+    rh_char_attach(&f->front.user, chr, &moving_ops, &f->front, &err);
+    g_assert_no_error(err);
+    chr = change(f, "a", "{'type':'ringbuf','data':{}}", &err);
+    g_assert_no_error(err);
+    g_assert_true(f->front.user.chr == chr && rh_char_find(f->vm, "a", NULL) == chr);
+    g_assert_cmpstr(rh_char_id(chr), ==, "a");
+    g_assert_cmpstr(rh_char_filename(chr), ==, "ringbuf");
+    g_assert_cmpstr(f->front.events->str, ==, "O");
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));      /* the old one is closed */
+    g_assert_cmpuint(rh_char_write(&f->front.user, "hello", 5), ==, 5);
+    g_autofree char *held = qmp_ringbuf_read(f->vm, &(QmpRingbufReadArgs){ .device = (char *)"a", .size = 9 }, &err);
+
+    g_assert_cmpstr(held, ==, "hello");
+    change(f, "a", "{'type':'null','data':{}}", &err);
+    g_assert_no_error(err);
+    turns(f);
+    rh_char_detach(&f->front.user);
+    g_assert_true(rh_char_remove(f->vm, "a", &err));
+}
+
+/* What cannot be changed stays as it was. */
+static void test_change_refused(Fixture *f, const void *opaque)
+{
+    static const struct {
+        const char *id, *backend, *error;
+    } rows[] = {
+        { "nosuch", "{'type':'null','data':{}}", "Chardev 'nosuch' does not exist" },
+        { "ring", "{'type':'file','data':{'out':'/nosuch/x'}}", "'/nosuch/x'" },
+        { "ring", "{'type':'mux','data':{'chardev':'ring'}}", "'ring'" },
+        { "fixed", "{'type':'null','data':{}}", "Chardev user does not support chardev hotswap" },
+        { "base", "{'type':'null','data':{}}", "Chardev user does not support chardev hotswap" },
+        { "mux", "{'type':'null','data':{}}", "Mux device hotswap not supported yet" },
+    };
+    RhChardev *ring = open_json(f, "{'backend':'ringbuf','id':'ring'}");
+    RhChardev *fixed = open_json(f, "{'backend':'null','id':'fixed'}");
+    GError *err = NULL;
+
+    open_json(f, "{'backend':'null','id':'base'}");
+    open_json(f, "{'backend':'mux','id':'mux','chardev':'base'}");
+    rh_char_attach(&f->front.user, ring, &moving_ops, &f->front, NULL);
+    attach(&f->other, fixed);
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        g_assert_null(change(f, rows[i].id, rows[i].backend, &err));
+        g_assert_nonnull(strstr(err->message, rows[i].error));
+        g_clear_error(&err);
+    }
+    g_assert_true(rh_char_find(f->vm, "ring", NULL) == ring && f->front.user.chr == ring);
+    g_assert_cmpstr(rh_char_id(ring), ==, "ring");
+    g_assert_cmpuint(rh_char_write(&f->front.user, "x", 1), ==, 1);
+}
+
 #define TEST(name, fn) g_test_add("/chardev/" name, Fixture, NULL, set_up, fn, tear_down)
 
 int main(int argc, char **argv)
@@ -525,6 +596,8 @@ int main(int argc, char **argv)
     TEST("ringbuf", test_ringbuf);
     TEST("mux", test_mux);
     TEST("mon", test_mon);
+    TEST("change", test_change);
+    TEST("change-refused", test_change_refused);
     TEST("bad-specs", test_bad_specs);
     g_test_add_func("/chardev/telnet-pieces", test_telnet_pieces);
     return g_test_run();

@@ -89,6 +89,7 @@ struct RhKvmVcpu {
     struct kvm_run *run;
     struct kvm_dirty_gfn *dirty_ring;   /* NULL: dirty pages are found by bitmap */
     uint32_t dirty_next;        /* the ring's entry that is to be looked at next; machine lock */
+    int stats_fd;               /* -1 until they are asked for; machine lock */
     uint64_t arch_id;
     bool is_in_run;             /* atomic: inside KVM_RUN, or about to be */
     bool is_kicked;             /* atomic: a kick is under way and no other is needed */
@@ -144,6 +145,10 @@ static inline bool rh_kvm_must_drain(const RhKvm *kvm)
     return ring &&
            *(volatile const uint32_t *)&ring->first != *(volatile const uint32_t *)&ring->last;
 }
+
+/* stats.c: slots of the accelerator */
+GPtrArray *rh_kvm_stats(RhAccel *accel, RhVcpu *vcpu, GError **err);
+GPtrArray *rh_kvm_stats_schema(RhAccel *accel, RhVcpu *vcpu, GError **err);
 
 /* dirty.c */
 /** rh_kvm_dirty_open - before the first vCPU: choose between rings and bitmaps; false and @err when
