@@ -9,7 +9,6 @@ import math
 import os
 import re
 import select
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ RAM_MIB = 512
 PATIENCE_S = 60         # for a line of a guest that ought to come within one
 FRESH_SECONDS = 2
 REWRITES = 5
+SMALL_MIB = 8           # of translated code; the peer's tb-size counts MiB
 
 GROUPS = {"integer": ("integer", "sort", "divide"), "memory": ("copy", "words", "stride", "random", "chase"),
           "calls": ("fib", "tak"), "indirect jumps": ("switch", "table", "virtual"),
@@ -293,31 +293,29 @@ def beyond_ram_mib(pid):
 
 
 def code_memory(binary, guest, accel):
-    """What a guest costs beyond its RAM: booted, after much new code, after twice of that; and its rates of rewriting."""
+    """What a guest costs beyond its RAM after each of some loops of new code, and their rates."""
+    mib, rates = [], []
     names = ["fresh", "fresh", *["rewrite"] * REWRITES]
-    milliseconds = arguments_milliseconds = FRESH_SECONDS * 1000
-    row, rates = [], []
-    with Session(guest.loops_argv(binary, arguments_milliseconds, names, accel)) as session:
-        for name in names:
-            found, rate, _ = one_loop(session, False)
-            assert found == name
-            rates.append(rate)
-            row.append(beyond_ram_mib(session.process.pid))
-    return row, rates, milliseconds
+    with Session(guest.loops_argv(binary, FRESH_SECONDS * 1000, names, accel)) as session:
+        for _ in names:
+            rates.append(one_loop(session, False)[1])
+            mib.append(beyond_ram_mib(session.process.pid))
+    return mib, rates
 
 
 def memory_bench(arguments, guest):
-    print(f"MiB beyond guest RAM, after {FRESH_SECONDS} s of new code, {2 * FRESH_SECONDS} s, and as long of rewriting it; "
-          f"new functions/s; rewrites/s: {REWRITES} times {FRESH_SECONDS} s")
-    for binary, accels in ((arguments.binary, ("", f",tb-size={8 << 20}")), (arguments.peer, ("", ",tb-size=8"))):
+    print(f"{'new code for ever':20} {'MiB beyond guest RAM':>24} {'new functions/CPU s':>24}   rewrites/CPU s")
+    print(f"{'(tb-size)':20} {'2 s':>8}{'4 s':>8}{'14 s':>8}")
+    for whose, binary, accels in (("rhea", arguments.binary, ("", f",tb-size={SMALL_MIB << 20}")),
+                                  ("peer", arguments.peer, ("", f",tb-size={SMALL_MIB}"))):
         for accel in accels:
             try:
-                row, rates, _ = code_memory(binary, guest, accel)
+                mib, rates = code_memory(binary, guest, accel)
             except Broken as broken:
                 print(f"{binary}{accel}: {broken}")
                 continue
-            print(f"{Path(binary).parent.name[:8] + ' tcg' + accel:30}  MiB: {row[0]:.0f} {row[1]:.0f} {row[-1]:.0f}  "
-                  f"new: {rates[0]:.0f} {rates[1]:.0f}  rewrites: {' '.join(f'{rate:.0f}' for rate in rates[2:])}", flush=True)
+            print(f"{whose + accel:20} {mib[0]:8.0f}{mib[1]:8.0f}{mib[-1]:8.0f} {rates[0]:12.0f}{rates[1]:12.0f}  "
+                  + "".join(f" {rate:8.0f}" for rate in rates[2:]), flush=True)
 
 
 BENCHES = {"tcg-boot": boot_bench, "tcg-loops": loop_bench, "tcg-system": system_bench, "tcg-memory": memory_bench}
