@@ -531,6 +531,9 @@ static bool write_insn(Work *w, bool *ret_ends)
     const RhInsn *insn = tr_insn(w);
 
     *ret_ends = false;
+    if (insn->has_mem && insn->addr_size == 2) {
+        return false;       /* addresses of 16 bits in 32-bit code: nobody writes that */
+    }
     if (!rh_tcg_has(w->t->cpu, insn->feature) || (insn->has_lock && !(insn->traits & RH_INSN_LOCKABLE))) {
         return false;
     }
