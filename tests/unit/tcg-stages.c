@@ -161,11 +161,17 @@ static void set_up(Stages *stages, const uint8_t *data, size_t size)
     cpu->is_vector_live = false;
     rig_enter(rig, kinds[mode].mode, kinds[mode].cpl);
     rh_jit_drop_all(cpu->jit);
-    memcpy(rig->ram->host + RIG_CODE, data + STAGES_HEADER, MIN(size - STAGES_HEADER, (size_t)STAGES_CODE_MAX));
+    /* Near the end of a page, so that instructions lie in two; and where kernels lie */
+    cpu->rip += data[10] & 0x40 ? RH_PAGE_SIZE - 40 : 0;
+    memcpy(rig->ram->host + cpu->rip, data + STAGES_HEADER, MIN(size - STAGES_HEADER, (size_t)STAGES_CODE_MAX));
     make_segments(cpu, mode);
     make_control(cpu, mode, data);
     make_registers(cpu, data);
     jit_rig_halt_on_exceptions(rig);
+    if (mode == LONG && (data[7] & 0x10)) {
+        cpu->rip += JIT_RIG_HIGH;
+        cpu->gpr[RH_RSP] += JIT_RIG_HIGH;
+    }
     cpu->attention = 0;
     cpu->requests = 0;
 }
