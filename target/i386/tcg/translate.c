@@ -5,6 +5,7 @@
  * and is the interpreter's.
  */
 #include "target/i386/tcg/translate-private.h"
+#include "target/i386/tcg/vector.h"
 
 const uint8_t tr_host_of[16] = {
     H_RAX, H_RCX, H_RDX, H_RBX, HOST_OF_RSP, H_RBP, H_RSI, H_RDI,
@@ -49,7 +50,7 @@ static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
     if (insn->op == RH_OP_X87) {
         return rh_has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
     }
-    if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && insn->pp == 0)) {
+    if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && !rh_vector_mixes_mmx(insn))) {
         return rh_has_x87(cpu);
     }
     return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || rh_has_x87(cpu));
@@ -611,6 +612,9 @@ static bool write_insn(Work *w, bool *ret_ends)
     const RhInsn *insn = tr_insn(w);
 
     *ret_ends = false;
+    if (insn->has_mem && insn->addr_size == 2) {
+        return false;       /* addresses of 16 bits in 32-bit code: nobody writes that */
+    }
     if (!rh_tcg_has(w->t->cpu, insn->feature) || (insn->has_lock && !(insn->traits & RH_INSN_LOCKABLE))) {
         return false;
     }
