@@ -34,6 +34,7 @@ static bool tcg_open(RhAccel *accel, GError **err)
 {
     RhTcg *tcg = tcg_of(accel);
 
+    rh_tcg_clock_begin(&tcg->clock);
     tcg->code_pages = rh_code_pages_new();
     rh_jit_catch_signals();
     tcg->listener = (RhSpaceListener){ .commit = map_changed };
@@ -90,6 +91,9 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
             cpu->tsc_offset -= now - tcg->tsc_stopped;
         }
     }
+    if (is_running && tcg->tsc_stopped) {
+        tcg->clock.zero_tsc += now - tcg->tsc_stopped;
+    }
     tcg->tsc_stopped = is_running ? 0 : now;
 }
 
@@ -100,13 +104,12 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
 
 static bool start_translator(RhTcg *tcg, RhTcgCpu *cpu, GError **err)
 {
-    uint64_t size = (tcg->tb_size ? tcg->tb_size : DEFAULT_TB_SIZE) / MAX(cpu->vm->vcpus->len, 1);
+    uint64_t size = (tcg->tb_size ? tcg->tb_size << 20 : DEFAULT_TB_SIZE) / MAX(cpu->vm->vcpus->len, 1);
 
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, cpu) != 0) {
         return rh_fail_errno(err, errno, "The host does not let a thread set its GS base");
     }
     cpu->jit = rh_jit_new(cpu, MAX(size, MIN_TB_SIZE), err);
-    rh_jit_set_current(cpu->jit);
     return cpu->jit;
 }
 
@@ -115,6 +118,7 @@ static bool tcg_vcpu_init(RhVcpu *vcpu, GError **err)
     RhTcgCpu *cpu = rh_tcg_cpu_new(vcpu->vm, vcpu);
 
     cpu->tcg = tcg_of(vcpu->vm->accel);
+    cpu->clock = &cpu->tcg->clock;
     if (!rh_tcg_vector_init(cpu, err)) {
         rh_tcg_cpu_free(cpu);
         return false;
@@ -123,6 +127,7 @@ static bool tcg_vcpu_init(RhVcpu *vcpu, GError **err)
         rh_tcg_cpu_free(cpu);
         return false;
     }
+    rh_jit_set_current(cpu);
     __atomic_store_n((RhTcgCpu **)&vcpu->accel, cpu, __ATOMIC_RELEASE);
     return true;
 }
@@ -201,8 +206,8 @@ static json_object *get_multi(RhObject *obj, const RhProp *prop)
 }
 
 static const RhProp tcg_props[] = {
-    RH_PROP_AS(rh_prop_size, "tb-size", RhTcg, tb_size,
-               .doc = "memory for translated code of all vCPUs, in bytes; 0: 64 MiB"),
+    RH_PROP("tb-size", RhTcg, tb_size, .max = 1024,
+            .doc = "memory for translated code of all vCPUs, in MiB; 0: 64"),
     RH_PROP("exact-flags", RhTcg, exact_flags, .doc = "keep status flags exact at faults even where nothing can read them"),
     RH_PROP("x-translate", RhTcg, translate, .def = true, .doc = "off: interpret everything"),
     RH_PROP_COMPUTED("thread", .get = get_multi, .set = refuse_single, .doc = "one host thread a vCPU: multi"),

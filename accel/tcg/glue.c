@@ -110,13 +110,16 @@ static void write_jump(RhEmit *e, const uint8_t *leave)
     emit_gs(e, E_MOV_STORE, true, H_R10, GS(rip));
     emit_rr(e, E_MOV, false, H_R11, H_R10);
     emit_ri(e, E_ANDI, false, H_R11, RH_JUMPS - 1);
-    emit_rex(e, false, 0, 0, H_R11, false); /* shl r11d, 5 */
-    emit8(e, 0xc1);
-    emit8(e, 0xe0 | (H_R11 & 7));
-    emit8(e, 5);
+    emit_shift_imm(e, E_SHL, false, H_R11, 5);
     emit_gs_indexed(e, E_CMP, true, H_R10, H_R11, GS(jumps) + offsetof(RhJump, rip));
     other_rip = emit_jcc(e, E_NE);
-    emit_gs(e, E_MOV, false, H_R10, GS(jump_key));
+    emit_shift_imm(e, E_SHR, true, H_R10, 63);
+    emit8(e, 0x65);                         /* mov r10d, gs:[r10 * 4 + jump_key] */
+    emit_rex(e, false, H_R10, H_R10, 0, false);
+    emit8(e, E_MOV);
+    emit8(e, (H_R10 & 7) << 3 | 4);
+    emit8(e, 2 << 6 | (H_R10 & 7) << 3 | 5);
+    emit32(e, GS(jump_key));
     emit_gs_indexed(e, E_CMP, false, H_R10, H_R11, GS(jumps) + offsetof(RhJump, key));
     other_key = emit_jcc(e, E_NE);
     emit_gs_indexed(e, 0xff, false, 4, H_R11, GS(jumps) + offsetof(RhJump, code));      /* jmp gs:[...] */

@@ -40,16 +40,62 @@ uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info)
 
 static bool step(RhTcgCpu *cpu)
 {
-    rh_tcg_vector_save(cpu);
+    if (!KEEP_LIVE) {
+        rh_tcg_vector_save(cpu);
+    }
     return rh_tcg_step(cpu);
 }
 
-static RhBlock *find(RhTcgCpu *cpu)
+static void set_mode(RhTcgCpu *cpu, uint32_t mode)
 {
-    bool was_live = rh_tcg_vector_save(cpu);
-    RhBlock *block = rh_jit_find(cpu->jit);
+    cpu->jump_key[0] = cpu->jump_generation[0] | mode;
+    cpu->jump_key[1] = cpu->jump_generation[1] | mode;
+}
 
-    rh_tcg_vector_restore(cpu, was_live);
+static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    for (RhBlock *block = jit->buckets[rh_jit_bucket(gpa, rip, mode)]; block; block = block->next) {
+        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+static RhBlock *make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
+{
+    bool was_live = rh_tcg_vector_save(jit->cpu);
+    RhBlock *block = rh_jit_make(jit, gpa, host, mode);
+
+    rh_tcg_vector_restore(jit->cpu, was_live);
+    return block;
+}
+
+RhBlock *rh_jit_find(RhTcgJit *jit)
+{
+    RhTcgCpu *cpu = jit->cpu;
+    uint32_t mode = rh_block_mode(cpu);
+    uint64_t in_page = cpu->rip % RH_PAGE_SIZE;
+    RhBlock *block;
+    uint64_t gpa;
+    uint8_t *host;
+
+    if (!rh_tcg_fetch_page(cpu, cpu->rip, &gpa, &host)) {
+        return NULL;
+    }
+    gpa = (gpa & ~(uint64_t)(RH_PAGE_SIZE - 1)) | in_page;
+    block = look_up(jit, gpa, cpu->rip, mode);
+    if (!block) {
+        block = make(jit, gpa, host ? host + in_page : NULL, mode);
+    }
+    if (block->entry && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
+        /* translated code finds it by itself from now on */
+        RhJump *jump = &cpu->jumps[block->rip % RH_JUMPS];
+
+        jump->rip = block->rip;
+        jump->code = block->entry;
+        jump->key = cpu->jump_key[block->rip >> 63];
+    }
     return block;
 }
 
@@ -57,7 +103,7 @@ static const void *cached(const RhTcgCpu *cpu)
 {
     const RhJump *jump = &cpu->jumps[cpu->rip % RH_JUMPS];
 
-    return jump->rip == cpu->rip && jump->key == cpu->jump_key ? jump->code : NULL;
+    return jump->rip == cpu->rip && jump->key == cpu->jump_key[cpu->rip >> 63] ? jump->code : NULL;
 }
 
 static RhLeave enter(RhTcgCpu *cpu, const void *code)
@@ -74,14 +120,103 @@ static RhLeave enter(RhTcgCpu *cpu, const void *code)
     return reason;
 }
 
+/* The displacement of a link that leads nowhere yet is 0: its own stub stands behind it. */
+static void undo_far_links(RhTcgJit *jit)
+{
+    for (uint32_t i = 0; i < jit->nr_far_links; i++) {
+        rh_st32(jit->blocks[0].write_start + jit->far_links[i], 0);
+    }
+    jit->nr_far_links = 0;
+}
+
+/*
+ * Linear addresses may mean something else now. There is a generation for addresses in the lower half, and one for the upper
+ * half, of which only global pages get into the jump cache: that one survives a switch of address spaces. A key is never 0,
+ * which is what entries are at first.
+ */
+void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
+{
+    if (!keep_global && cpu->jit) {
+        undo_far_links(cpu->jit);
+    }
+    for (unsigned half = 0; half < (keep_global ? 1 : 2); half++) {
+        cpu->jump_generation[half] += 1u << RH_JUMP_MODE_BITS;
+        if (!cpu->jump_generation[half]) {
+            for (unsigned i = 0; i < RH_JUMPS; i++) {
+                cpu->jumps[i].key = 0;
+            }
+            cpu->jump_generation[half] = 1u << RH_JUMP_MODE_BITS;
+        }
+    }
+    for (unsigned half = 0; half < 2; half++) {
+        cpu->jump_key[half] = cpu->jump_generation[half] | (cpu->jump_key[half] & ((1u << RH_JUMP_MODE_BITS) - 1));
+    }
+}
+
+void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at)
+{
+    const RhTcgJit *jit = cpu->jit;
+    uint32_t bit = rh_jit_filter_bit(at);
+
+    if (jit && jit->code_filter[bit / 8] >> bit % 8 & 1) {
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);
+    }
+}
+
+/*
+ * A link to another page holds as long as linear addresses lead where they led: that of a global page in the upper half until
+ * these are forgotten as well.
+ */
+static bool may_link(RhTcgJit *jit, const uint8_t *site, const RhBlock *from, const RhBlock *to)
+{
+    if (!from || !from->is_valid || !to->is_valid || !to->entry || from->mode != to->mode) {
+        return false;
+    }
+    if (((from->gpa ^ to->gpa) | (from->rip ^ to->rip)) >> RH_PAGE_BITS == 0) {
+        return true;
+    }
+    if (!(to->rip >> 63) || jit->nr_far_links == RH_FAR_LINKS || !rh_tcg_is_global_code(jit->cpu, to->rip)) {
+        return false;
+    }
+    jit->far_links[jit->nr_far_links++] = (uint32_t)(site - jit->blocks[0].write_start);
+    return true;
+}
+
+/* Lead the jump at @site, left by RH_LEAVE_LINK, to @block. */
+static void lead_to(RhTcgJit *jit, uint8_t *site, RhBlock *block)
+{
+    const RhBlock *from = NULL;
+    uint32_t low = 0, high = jit->nr_blocks;
+    const uint8_t *target;
+    int32_t distance;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= site) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    from = low ? &jit->blocks[low - 1] : NULL;
+    if (!may_link(jit, site, from, block)) {
+        return;
+    }
+    /* Only a jump backward can close a loop. */
+    target = block->rip > from->rip ? block->write_forward : block->write_entry;
+    distance = (int32_t)(target - (site + 4));
+    rh_st32(site, (uint32_t)distance);
+}
+
 static void follow_link(RhTcgCpu *cpu)
 {
     uint64_t generation = cpu->jit->generation;
     uint8_t *site = (uint8_t *)cpu->scratch[RH_SCRATCH_LINK];
-    RhBlock *block = find(cpu);
+    RhBlock *block = rh_jit_find(cpu->jit);
 
     if (block && generation == cpu->jit->generation) {
-        rh_jit_link(cpu->jit, site, block);
+        lead_to(cpu->jit, site, block);
     }
 }
 
@@ -94,10 +229,10 @@ static bool advance(RhTcgCpu *cpu)
     if (cpu->shadow || !rh_can_translate(cpu)) {
         return step(cpu);
     }
-    rh_jit_set_mode(cpu, rh_block_mode(cpu));
+    set_mode(cpu, rh_block_mode(cpu));
     code = cached(cpu);
     if (!code) {
-        const RhBlock *block = find(cpu);
+        const RhBlock *block = rh_jit_find(cpu->jit);
 
         if (!block) {
             return false;

@@ -13,7 +13,6 @@ enum {
     BLOCK_ROOM = 24 * 1024,     /* of code for one block, at most */
     CODE_PER_BLOCK = 256,       /* bytes, for the number of blocks to reserve */
     TRAPS_PER_BLOCK = 2,
-    KEY_MODE_BITS = 8,
     COLD_LIMIT = 32,            /* writes to a page with code until it is left to the interpreter */
     COLD_TRIES = 200,           /* ... for so many looks */
     COLD_PAGES = 4096,
@@ -45,6 +44,7 @@ RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err)
     jit->blocks = reserve(jit->max_blocks * sizeof(RhBlock));
     jit->traps = reserve(jit->max_traps * sizeof(RhTrap));
     jit->cold_pages = g_malloc0(COLD_PAGES);
+    jit->far_links = g_new(uint32_t, RH_FAR_LINKS);
     if (!jit->blocks || !jit->traps) {
         rh_fail(err, "Could not reserve %" PRIu64 " bytes for translated code (tb-size)", size);
         rh_jit_free(jit);
@@ -65,56 +65,16 @@ void rh_jit_free(RhTcgJit *jit)
         release(jit->blocks, jit->max_blocks * sizeof(RhBlock));
         release(jit->traps, jit->max_traps * sizeof(RhTrap));
         g_free(jit->cold_pages);
+        g_free(jit->far_links);
         g_free(jit);
     }
 }
 
-/* --- the jump cache --- */
-
-void rh_jit_set_mode(RhTcgCpu *cpu, uint32_t mode)
-{
-    cpu->jump_key = (cpu->jump_key & ~(uint32_t)((1u << KEY_MODE_BITS) - 1)) | mode;
-}
-
-/* Linear addresses may mean something else now. Key 0 is no generation's: entries are zero at first. */
-void rh_tcg_forget_jumps(RhTcgCpu *cpu)
-{
-    cpu->jump_key += 1u << KEY_MODE_BITS;
-    if (cpu->jump_key >> KEY_MODE_BITS == 0) {
-        for (unsigned i = 0; i < RH_JUMPS; i++) {
-            cpu->jumps[i].key = 0;
-        }
-        cpu->jump_key += 1u << KEY_MODE_BITS;
-    }
-}
-
-void rh_jit_cache_jump(RhTcgJit *jit, const RhBlock *block)
-{
-    RhTcgCpu *cpu = jit->cpu;
-
-    cpu->jumps[block->rip % RH_JUMPS] = (RhJump){ .rip = block->rip, .code = block->entry, .key = cpu->jump_key };
-}
-
 /* --- finding --- */
-
-static uint32_t bucket_of(uint64_t gpa, uint64_t rip, uint32_t mode)
-{
-    return (uint32_t)((gpa ^ gpa >> 15 ^ rip >> 12 ^ (uint64_t)mode << 9) % RH_BLOCK_BUCKETS);
-}
 
 static uint32_t page_bucket_of(uint64_t gpa)
 {
     return (uint32_t)((gpa >> RH_PAGE_BITS) % RH_PAGE_BUCKETS);
-}
-
-static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
-{
-    for (RhBlock *block = jit->buckets[bucket_of(gpa, rip, mode)]; block; block = block->next) {
-        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
-            return block;
-        }
-    }
-    return NULL;
 }
 
 RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address)
@@ -141,17 +101,18 @@ void rh_jit_drop_all(RhTcgJit *jit)
 {
     memset(jit->buckets, 0, sizeof(jit->buckets));
     memset(jit->pages, 0, sizeof(jit->pages));
-    jit->nr_blocks = jit->nr_traps = 0;
+    memset(jit->code_filter, 0, sizeof(jit->code_filter));
+    jit->nr_blocks = jit->nr_traps = jit->nr_far_links = 0;
     jit->generation++;
     jit->nr_flushes++;
-    rh_tcg_forget_jumps(jit->cpu);
+    rh_tcg_forget_jumps(jit->cpu, false);
     rh_codemem_reset(jit->mem);
     rh_jit_write_glue(jit);
 }
 
 static void unhash(RhTcgJit *jit, RhBlock *block)
 {
-    RhBlock **at = &jit->buckets[bucket_of(block->gpa, block->rip, block->mode)];
+    RhBlock **at = &jit->buckets[rh_jit_bucket(block->gpa, block->rip, block->mode)];
 
     while (*at && *at != block) {
         at = &(*at)->next;
@@ -225,12 +186,13 @@ static bool is_cold(RhTcgJit *jit, uint64_t gpa)
 static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     RhBlock *block = &jit->blocks[jit->nr_blocks++];
-    RhBlock **bucket = &jit->buckets[bucket_of(gpa, rip, mode)];
+    RhBlock **bucket = &jit->buckets[rh_jit_bucket(gpa, rip, mode)];
     RhBlock **page = &jit->pages[page_bucket_of(gpa)];
 
     *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .is_valid = true, .next = *bucket, .next_in_page = *page,
                         .first_trap = jit->nr_traps };
     *bucket = *page = block;
+    jit->code_filter[rh_jit_filter_bit(rip) / 8] |= 1u << rh_jit_filter_bit(rip) % 8;
     return block;
 }
 
@@ -274,56 +236,14 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
 /* What the interpreter is to do, where no block can be made. */
 static RhBlock for_interpreter = { .is_valid = true };
 
-RhBlock *rh_jit_find(RhTcgJit *jit)
+RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
 {
-    RhTcgCpu *cpu = jit->cpu;
-    uint32_t mode = rh_block_mode(cpu);
-    RhBlock *block;
-    uint64_t gpa;
-    uint8_t *host;
+    RhBlock *block = NULL;
 
-    if (!rh_tcg_fetch_page(cpu, cpu->rip, &gpa, &host)) {
-        return NULL;
-    }
-    gpa = (gpa & ~(uint64_t)(RH_PAGE_SIZE - 1)) | (cpu->rip % RH_PAGE_SIZE);
-    block = look_up(jit, gpa, cpu->rip, mode);
-    if (!block) {
-        if (!host || is_cold(jit, gpa) || !rh_code_claim(cpu, gpa)) {
-            return &for_interpreter;
-        }
-        block = translate(jit, gpa, host + cpu->rip % RH_PAGE_SIZE, mode);
-    }
-    if (block && block->entry) {
-        rh_jit_cache_jump(jit, block);
+    if (host && !is_cold(jit, gpa) && rh_code_claim(jit->cpu, gpa)) {
+        block = translate(jit, gpa, host, mode);
     }
     return block ? block : &for_interpreter;
-}
-
-void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block)
-{
-    const RhBlock *from = NULL;
-    uint32_t low = 0, high = jit->nr_blocks;
-    const uint8_t *target;
-    int32_t distance;
-
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-
-        if (jit->blocks[middle].write_start <= site) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    from = low ? &jit->blocks[low - 1] : NULL;
-    if (!from || !from->is_valid || !block->is_valid || !block->entry || from->mode != block->mode ||
-        (from->gpa ^ block->gpa) >> RH_PAGE_BITS) {
-        return;
-    }
-    /* Only a jump backward can close a loop. */
-    target = block->rip > from->rip ? block->write_forward : block->write_entry;
-    distance = (int32_t)(target - (site + 4));
-    memcpy(site, &distance, sizeof(distance));
 }
 
 /* --- code pages: told by mmu.c (rh_tcg_code_written) and by other vCPUs --- */

@@ -23,7 +23,9 @@ struct RhBlock {
     RhBlock *next_in_page;      /* of one page bucket */
 };
 
-enum { RH_BLOCK_BUCKETS = 1 << 15, RH_PAGE_BUCKETS = 1 << 12 };
+enum { RH_BLOCK_BUCKET_BITS = 16, RH_BLOCK_BUCKETS = 1 << RH_BLOCK_BUCKET_BITS, RH_PAGE_BUCKETS = 1 << 12 };
+
+enum { RH_FAR_LINKS = 1 << 16, RH_FILTER_BYTES = 1 << 12 };
 
 typedef struct RhTcgJit {
     RhTcgCpu *cpu;
@@ -39,6 +41,9 @@ typedef struct RhTcgJit {
     RhBlock *pages[RH_PAGE_BUCKETS];
     uint64_t generation;                    /* counts drops: what was looked up before may be gone */
     uint64_t nr_flushes;
+    uint32_t *far_links;                    /* jumps led to another page: their sites, from the start of code; undone by forgetting */
+    uint32_t nr_far_links;
+    uint8_t code_filter[RH_FILTER_BYTES];   /* linear pages that may have blocks: a bit each, by hash */
     uint8_t *cold_pages;                    /* pages that were written while they had code: hits, by hash */
 } RhTcgJit;
 
@@ -47,25 +52,37 @@ RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err);
 void rh_jit_free(RhTcgJit *jit);
 /** rh_jit_run - run guest code from cpu->rip until there is something to attend to */
 void rh_jit_run(RhTcgCpu *cpu);
-/** rh_jit_find - the block at cpu->rip in the present mode, made if need be; NULL: cpu->fault was raised by fetching. Vector state not live. */
+/** rh_jit_find - the block at cpu->rip in the present mode, made if need be; NULL: cpu->fault was raised by fetching (jit-run.c) */
 RhBlock *rh_jit_find(RhTcgJit *jit);
-/** rh_jit_link - lead the jump at @site, left by RH_LEAVE_LINK, to @block */
-void rh_jit_link(RhTcgJit *jit, uint8_t *site, RhBlock *block);
+/** rh_jit_make - a block for what is at cpu->rip, physical address @gpa, @host in memory; or one that leaves it to the interpreter. Vector state not live. */
+RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode);
 /** rh_jit_drop_page - invalidate the blocks of physical page @gpa; rh_jit_drop_all - start over */
 void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa);
 void rh_jit_drop_all(RhTcgJit *jit);
 /** rh_jit_note_write - as drop_page; the page is written to by the guest: again and again, and it is not translated any more for a while */
 void rh_jit_note_write(RhTcgJit *jit, uint64_t gpa);
-/** rh_jit_cache_jump - let translated code find @block by its address */
-void rh_jit_cache_jump(RhTcgJit *jit, const RhBlock *block);
-/** rh_jit_set_mode - the jump cache shows blocks of this mode */
-void rh_jit_set_mode(RhTcgCpu *cpu, uint32_t mode);
+
+static inline uint32_t rh_jit_filter_bit(uint64_t rip)
+{
+    return (uint32_t)((rip >> RH_PAGE_BITS ^ rip >> (RH_PAGE_BITS + 15)) % (RH_FILTER_BYTES * 8));
+}
+
+enum { RH_JUMP_MODE_BITS = 8 };     /* of RhTcgCpu.jump_key; the rest is a generation */
+
+static inline uint32_t rh_jit_bucket(uint64_t gpa, uint64_t rip, uint32_t mode)
+{
+    uint64_t key = gpa ^ rip >> RH_PAGE_BITS << 20 ^ (uint64_t)mode << 56;
+
+    return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RH_BLOCK_BUCKET_BITS));
+}
+
 /** rh_jit_block_at - the block whose code holds @address of the executable view, or NULL: for the signal handler */
 RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address);
 /** rh_jit_write_glue (glue.c), rh_jit_catch_signals (signals.c): once a process */
 bool rh_jit_write_glue(RhTcgJit *jit);
 void rh_jit_catch_signals(void);
-void rh_jit_set_current(RhTcgJit *jit);
+/** rh_jit_set_current - signals of this thread are @cpu's business, in translated code and in stubs; NULL: no more */
+void rh_jit_set_current(RhTcgCpu *cpu);
 /** rh_jit_miss - called by translated code; 0: try again */
 uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info);
 

@@ -1,7 +1,8 @@
 /*
  * The host raises signals for what translated code does on the guest's behalf: division errors, unmasked floating-point
  * exceptions, misaligned vector operands. Each such place has a row in its block; the handler goes on at the glue that leaves translated code,
- * and the interpreter raises the guest's exception by executing the instruction again.
+ * and the interpreter raises the guest's exception by executing the instruction again. SIGILL comes from the interpreter's stubs, too:
+ * instructions that the decoder knows and the host's CPU refuses.
  *
  * Spec: SDM vol. 3 §6.15.  The handler touches nothing but the interrupted context and the vCPU of its thread.
  */
@@ -9,8 +10,9 @@
 
 #include <signal.h>
 #include <ucontext.h>
+#include "target/i386/tcg/stub.h"
 
-static __thread RhTcgJit *current_jit;
+static __thread RhTcgCpu *current_cpu;
 
 static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 enum { NR_SIGNALS = 4 };
@@ -60,7 +62,8 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 {
     unsigned i = 0;
 
-    if (leave_block(current_jit, context)) {
+    if (current_cpu && (leave_block(current_cpu->jit, context) ||
+                        (signal == SIGILL && rh_stubs_rescue(current_cpu->stubs, context)))) {
         return;
     }
     while (signals[i] != signal) {
@@ -89,7 +92,15 @@ void rh_jit_catch_signals(void)
     }
 }
 
-void rh_jit_set_current(RhTcgJit *jit)
+/* Threads of ours block every signal, and the kernel ends a process whose thread raises one that it blocks. */
+void rh_jit_set_current(RhTcgCpu *cpu)
 {
-    current_jit = jit;
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    for (unsigned i = 0; i < NR_SIGNALS; i++) {
+        sigaddset(&ours, signals[i]);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+    current_cpu = cpu;
 }

@@ -7,10 +7,11 @@
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
 #include "target/i386/tcg/cpu.h"
+#include "target/i386/tcg/pvclock.h"
 
 typedef struct RhTcg {
     RhAccel parent;
-    uint64_t tb_size;           /* code memory of all vCPUs together, in bytes; 0: the default */
+    uint64_t tb_size;           /* code memory of all vCPUs together, in MiB; 0: the default */
     struct RhCodePages *code_pages;
     bool translate;             /* use the translator, not only the interpreter */
     bool exact_flags;           /* status flags are exact even where nothing can read them */
@@ -18,6 +19,7 @@ typedef struct RhTcg {
     RhSpaceListener listener;
     RhCpuLimits limits;
     bool has_limits;
+    RhTcgClock clock;
     int64_t tsc_stopped;        /* host TSC when the machine's clock stopped; 0: it runs */
 } RhTcg;
 

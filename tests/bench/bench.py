@@ -3,7 +3,8 @@
 
     bench.py [--binary PATH] [--peer PATH] [--guests DIR] [--rounds N] [NAME...]
 
-NAMEs: start memory exits, and for disks blk-tmpfs blk-disk with -iothread behind or not (all by default).
+NAMEs: start memory exits, and for disks blk-tmpfs blk-disk with -iothread behind or not (all by default); for the
+software engine tcg-boot tcg-loops tcg-system tcg-memory, or tcg for these four.
 scripts/bench finds the paths.
 """
 
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import tcg
 
 RAM_MIB = 64
 DEBUG_EXIT = ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
@@ -206,20 +209,28 @@ def main():
     parser.add_argument("--peer", default="/usr/bin/qemu-system-x86_64")
     parser.add_argument("--guests", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=0)
-    parser.add_argument("names", nargs="*", choices=[*BENCHES, []])
+    parser.add_argument("--milliseconds", type=int, default=300, help="of each tcg loop")
+    parser.add_argument("--only", nargs="*", metavar="LOOP", help="of the tcg loops")
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, *tcg.BENCHES, "tcg", []])
     arguments = parser.parse_args()
+    names = [part for name in arguments.names for part in (tcg.BENCHES if name == "tcg" else [name])]
     for needed in (arguments.binary, arguments.peer):
         if not needed or not os.access(needed, os.X_OK):
             print(f"SKIP: no program at {needed}")
             return 77
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    names_of_kvm = [name for name in names or BENCHES if name in BENCHES]
+    if names_of_kvm and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         print("SKIP: no usable /dev/kvm")
         return 77
     if arguments.binary == arguments.peer:
         arguments.peer = os.path.dirname(arguments.peer) + "/./" + os.path.basename(arguments.peer)
-    print(f"{'median of alternating runs':42} {'rhea':>10} {'peer':>10} {'ratio':>8}")
-    for name in arguments.names or BENCHES:
+    if names_of_kvm:
+        print(f"{'median of alternating runs':42} {'rhea':>10} {'peer':>10} {'ratio':>8}")
+    for name in names_of_kvm:
         compare(name, arguments.rounds, arguments)
+    for name in names:
+        if name in tcg.BENCHES:
+            tcg.bench(name, arguments)
     return 0
 
 

@@ -9,6 +9,7 @@ The environment says what to test and with what; meson sets all of it:
 
     RHEA_BINARY    the program under test (any that takes qemu's command line)
     RHEA_GUESTS    build/tests/guest, where the guests are
+    RHEA_ACCEL     kvm (default) or tcg: what runs the guests
     RHEA_TIMEOUT_SCALE   multiplies every deadline (default 1)
 
 Exit status 77 means skipped; the reason is printed as "SKIP: ...".
@@ -31,8 +32,9 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2]
 GUESTS = Path(os.environ.get("RHEA_GUESTS", SOURCE / "build/tests/guest"))
 BINARY = os.environ.get("RHEA_BINARY", "/usr/bin/qemu-system-x86_64")
+ACCEL = os.environ.get("RHEA_ACCEL", "kvm")
 SCALE = float(os.environ.get("RHEA_TIMEOUT_SCALE", "1"))
-LOGS = GUESTS / "logs"
+LOGS = GUESTS / "logs" / ACCEL
 EXIT_SKIP = 77
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 
@@ -68,10 +70,20 @@ def need_kvm():
         raise Skip("no usable /dev/kvm")
 
 
-def need_full_kvm(what):
-    need_kvm()
-    if kvm_kind() != "full":
-        raise Skip(f"{what} needs a KVM on VMX or SVM; this one interprets guest kernel code")
+def accel():
+    """The options that choose what runs the guest; skips where that is KVM and there is none."""
+    if ACCEL == "kvm":
+        need_kvm()
+        return ("-accel", "kvm", "-cpu", "host")
+    return ("-accel", ACCEL, "-cpu", "max")
+
+
+def need_any_code(what):
+    """Skips where the accelerator is a KVM that lacks instructions of stock kernels and firmware."""
+    if ACCEL == "kvm":
+        need_kvm()
+        if kvm_kind() != "full":
+            raise Skip(f"{what} needs a KVM on VMX or SVM; this one interprets guest kernel code")
 
 
 def need_program(name):
@@ -86,6 +98,16 @@ def test_kernel(form="vmlinux"):
     if found.returncode != 0:
         raise Skip("the test kernel is not built; scripts/test-kernel does")
     return Path(found.stdout.strip()).parent / form
+
+
+def stock_guest(what):
+    """Path of an unmodified guest, as scripts/stock-guest knows it."""
+    need_any_code(what)
+    found = subprocess.run([SOURCE / "scripts/stock-guest", "--cached", what], capture_output=True,
+                           text=True, check=False)
+    if found.returncode != 0:
+        raise Skip(f"{what} is not there; 'scripts/stock-guest {what}' fetches it")
+    return Path(found.stdout.strip())
 
 
 # --- disks
@@ -261,9 +283,8 @@ class Machine:
 def linux(*arguments, tests, end="acpi", append="", memory=64,
           kernel="vmlinux", **keywords):
     """A Machine with the test kernel; tests are names as tests/guest/init/init.c knows them."""
-    need_kvm()
     command = f"quiet console=ttyS0 {append} rhea.test={','.join(tests)} rhea.end={end}"
-    return Machine("-accel", "kvm", "-cpu", "host", "-m", str(memory), "-no-reboot",
+    return Machine(*accel(), "-m", str(memory), "-no-reboot",
                    "-kernel", test_kernel(kernel), "-initrd", GUESTS / "init/initramfs.cpio",
                    "-append", command, *arguments, **keywords)
 

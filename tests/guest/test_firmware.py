@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import harness
-from harness import LOGS, Machine, Skip, case, need_kvm, need_program
+from harness import LOGS, Machine, Skip, accel, case, need_program
 
 GRUB = Path("/usr/lib/grub/i386-pc")
 SECTOR = 512
@@ -50,8 +50,7 @@ def grub_disk(path):
 
 
 def seabios(*arguments, **keywords):
-    need_kvm()
-    return Machine("-accel", "kvm", "-cpu", "host", "-m", "64", "-M", "q35", "-net", "none",
+    return Machine(*accel(), "-m", "64", "-M", "q35", "-net", "none",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *arguments, **keywords)
 
 

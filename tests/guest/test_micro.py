@@ -5,15 +5,14 @@ import tempfile
 from pathlib import Path
 
 import harness
-from harness import GUESTS, Machine, case, need_kvm
+from harness import GUESTS, Machine, accel, case
 
 DEBUG_EXIT = ("-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 PASSED = 33
 
 
 def micro(name, *arguments):
-    need_kvm()
-    with Machine("-accel", "kvm", "-cpu", "host", "-m", "64", "-no-reboot", *DEBUG_EXIT, *arguments,
+    with Machine(*accel(), "-m", "64", "-no-reboot", *DEBUG_EXIT, *arguments,
                  name=name) as machine:
         machine.expect("^MICRO: up", 20)
         machine.expect("^MICRO: PASSED", 60)
@@ -77,10 +76,9 @@ DISK = "virtio-blk-pci,drive=d0,queue-size=1024,num-queues=1,disable-legacy=on"
 
 def disk_requests(name, *arguments, device=DISK, node="", busy=None, idle=None):
     """Random requests: all data comes back as written, polled and by interrupt."""
-    need_kvm()
     with tempfile.NamedTemporaryFile(prefix="rhea-test-") as image:
         image.truncate(16 << 20)
-        with Machine("-accel", "kvm", "-M", "q35", "-cpu", "host", "-m", "64", *DEBUG_EXIT, *arguments,
+        with Machine(*accel(), "-M", "q35", "-m", "64", *DEBUG_EXIT, *arguments,
                      "-blockdev", f"driver=file,node-name=d0,filename={image.name}{node}",
                      "-device", device, "-bios", GUESTS / "micro/blk.rom", name=name) as machine:
             request_phases(machine, busy, idle)
@@ -114,8 +112,7 @@ def disk_direct_ring():
 @case
 def reset_ways():
     """Port 0xcf9, keyboard controller, port 0x92 and triple fault each restart the machine."""
-    need_kvm()
-    with Machine("-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "64", *DEBUG_EXIT, "-bios",
+    with Machine(*accel(), "-M", "q35", "-m", "64", *DEBUG_EXIT, "-bios",
                  GUESTS / "micro/reset.rom", qmp=True, name="reset-ways") as machine:
         qmp = machine.qmp()
         machine.expect("^RESET: up$", 20)
@@ -132,8 +129,7 @@ def reset_ways():
 @case
 def no_reboot():
     """With -no-reboot a reset ends the program, and QMP says why."""
-    need_kvm()
-    with Machine("-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", "64", "-no-reboot", "-bios",
+    with Machine(*accel(), "-M", "q35", "-m", "64", "-no-reboot", "-bios",
                  GUESTS / "micro/reset.rom", qmp=True, name="no-reboot") as machine:
         qmp = machine.qmp()
         machine.expect("^RESET: up$", 20)

@@ -275,10 +275,30 @@ static char *compare_all(const RhNativeCase *at, const RhNativeState *expected, 
     return g_string_free(c.text, is_same);
 }
 
+/* The case with the instruction that raised the exception in place of the first one */
+static const RhNativeCase *at_fault(const RhNativeCase *at, const RhNativeState *expected)
+{
+    static RhNativeCase shifted;
+    uint64_t offset = expected->rip - (RH_NATIVE_CODE + RH_NATIVE_CODE_AT);
+    RhInsn insn;
+
+    if (expected->fault == RH_NATIVE_NO_FAULT || offset == 0 || offset >= at->len ||
+        rh_decode(at->code + offset, at->len - (unsigned)offset, RH_CODE_64, &insn) != RH_DECODE_OK) {
+        return at;
+    }
+    if (insn.base == RH_REG_RIP) {
+        insn.disp += (int64_t)offset;
+    }
+    shifted = *at;
+    shifted.insn = insn;
+    return &shifted;
+}
+
 char *rh_native_compare(const RhNativeCase *at, const RhNativeState *expected, const RhNativeState *got)
 {
     static RhNativeState allowed;
 
+    at = at_fault(at, expected);
     if (!is_vector(&at->insn) || expected->fault == RH_NATIVE_NO_FAULT) {
         return compare_all(at, expected, got);
     }

@@ -2,14 +2,14 @@
  * The interpreter against the processor: each encoding that the decoder knows, and then random ones, with operands of all kinds.
  * TCG_SEED and TCG_CASES in the environment choose what is random and how much of it.
  */
-#include "tests/tcg/native.h"
+#include "tests/tcg/check.h"
 #include "tests/unit/tcg-rig.h"
 
 enum {
     CODE_GPA = RIG_PAGES, DATA_GPA = RIG_PAGES + RH_PAGE_SIZE,
     CODE_AT = RH_NATIVE_CODE + RH_NATIVE_CODE_AT,
     PTE_READ = 5, PTE_WRITE = 7,            /* present, user */
-    MAX_STEPS = 100000, MAX_SHOWN = 20,
+    MAX_STEPS = 100000,
     CASES = 20000,                          /* random ones */
 };
 #define CR4 (0x600u | 0x10000u | 0x40000u)  /* OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE */
@@ -82,66 +82,14 @@ static void run(const RhNativeState *before, const uint8_t *code, size_t len, Rh
     after->fault_cr2 = !is_done && cpu->fault.vector == RH_EXC_PF ? cpu->fault.cr2 : 0;
 }
 
-static bool is_ours(const RhInsn *insn)
-{
-    switch (insn->op) {
-    case RH_OP_INT:
-    case RH_OP_INT3:
-    case RH_OP_INT1:
-        return false;       /* there is no IDT here */
-    default:
-        return rh_native_has(insn->feature);
-    }
-}
-
-/* The text of a difference is shown; returns whether there was one. */
-static bool check(const RhNativeCase *at)
-{
-    g_autofree char *text = NULL;
-
-    if (!is_ours(&at->insn)) {
-        return false;
-    }
-    text = rh_native_check(at, run);
-    if (text) {
-        g_test_message("%s", text);
-    }
-    return text;
-}
-
-static uint64_t environment(const char *name, uint64_t otherwise)
-{
-    const char *value = g_getenv(name);
-
-    return value ? g_ascii_strtoull(value, NULL, 0) : otherwise;
-}
-
 static void test_systematic(void)
 {
-    uint64_t seed = environment("TCG_SEED", 1);
-    unsigned nr_failed = 0;
-    static RhNativeCase at;
-
-    for (unsigned i = 0; i < rh_native_nr_templates() && nr_failed < MAX_SHOWN; i++) {
-        for (unsigned round = 0; round < 3; round++) {
-            rh_native_case_nth(i, &seed, &at);
-            nr_failed += check(&at);
-        }
-    }
-    g_assert_cmpuint(nr_failed, ==, 0);
+    rh_check_systematic(3, run);
 }
 
 static void test_random(void)
 {
-    uint64_t seed = environment("TCG_SEED", 1);
-    unsigned nr_failed = 0;
-    static RhNativeCase at;
-
-    for (uint64_t i = 0; i < environment("TCG_CASES", CASES) && nr_failed < MAX_SHOWN; i++) {
-        rh_native_case_random(&seed, &at);
-        nr_failed += check(&at);
-    }
-    g_assert_cmpuint(nr_failed, ==, 0);
+    rh_check_random(CASES, run);
 }
 
 int main(int argc, char **argv)

@@ -81,6 +81,24 @@ __asm__(
 );
 /* clang-format on */
 
+static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
+static struct sigaction previous[RH_COUNT(signals)];
+
+/* A signal of the test program itself: for whoever waits for it, or it comes again, with its usual end. */
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+    unsigned i = 0;
+
+    while (signals[i] != signal) {
+        i++;
+    }
+    if (previous[i].sa_flags & SA_SIGINFO) {
+        previous[i].sa_sigaction(signal, info, context);
+    } else {
+        sigaction(signal, &previous[i], NULL);
+    }
+}
+
 /* The code's FS base is still in place when a signal comes: nothing here may use thread-local data before it is put back. */
 __attribute__((no_stack_protector, no_sanitize("address", "undefined", "thread"), target("fsgsbase")))
 static void note_fault(int signal, siginfo_t *info, void *context)
@@ -88,10 +106,7 @@ static void note_fault(int signal, siginfo_t *info, void *context)
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
 
     if (!page->is_running) {
-        /* A fault of the test program itself: let it happen again, with its usual end. */
-        struct sigaction usual = { .sa_handler = SIG_DFL };
-
-        sigaction(signal, &usual, NULL);
+        pass_on(signal, info, context);
         return;
     }
     page->fs_base = _readfsbase_u64();
@@ -130,14 +145,13 @@ static bool map_all(void)
 
 static void take_signals(void)
 {
-    static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP };
     struct sigaction action = { .sa_sigaction = note_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
     static uint8_t bytes[STACK_SIZE];
     stack_t stack = { .ss_sp = bytes, .ss_size = sizeof(bytes) };
 
     sigaltstack(&stack, NULL);
     for (unsigned i = 0; i < RH_COUNT(signals); i++) {
-        sigaction(signals[i], &action, NULL);
+        sigaction(signals[i], &action, &previous[i]);
     }
 }
 

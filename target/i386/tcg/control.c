@@ -5,6 +5,7 @@
 #include "target/i386/tcg/cpu.h"
 
 #include "softmmu/accel.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define CR0_FIXED (~UINT64_C(0xe005003f))
 #define CR3_NO_FLUSH (UINT64_C(1) << 63)
@@ -121,15 +122,19 @@ static bool write_cr4(RhTcgCpu *cpu, uint64_t value)
 
 static bool write_cr8(RhTcgCpu *cpu, uint64_t value)
 {
+    bool was_live;
+
     if (value > 15) {
         return rh_tcg_gp0(cpu);
     }
     cpu->cr8 = value;
+    was_live = rh_tcg_vector_save(cpu);
     if (cpu->vm->accel && cpu->vm->accel->set_tpr) {
         RH_WITH_MACHINE_LOCK(cpu->vm) {
             cpu->vm->accel->set_tpr(cpu->vcpu, (unsigned)value);
         }
     }
+    rh_tcg_vector_restore(cpu, was_live);
     return true;
 }
 

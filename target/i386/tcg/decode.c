@@ -743,7 +743,9 @@ RhDecodeResult rh_decode(const uint8_t *bytes, unsigned nr, RhCodeSize code, RhI
         return nr < RH_INSN_MAX ? RH_DECODE_MORE : RH_DECODE_TOO_LONG;
     }
     ret->len = d.at;
-    memcpy(ret->bytes, bytes, d.at);
+    for (unsigned i = 0; i < d.at; i++) {
+        ret->bytes[i] = bytes[i];
+    }
     return RH_DECODE_OK;
 }
 

@@ -10,7 +10,7 @@
 
 static const char own_features[] =
     "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush "
-    "pcid x2apic hypervisor "
+    "pcid x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay "
     "fsgsbase tsc-adjust smep erms invpcid rdseed smap clflushopt clwb umip rdpid fsrm "
     "syscall nx pdpe1gb rdtscp lm lahf-lm cr8legacy arat rdrand xsave xsaveopt xsavec xgetbv1 xsaves movbe";
 static const char native_features[] =
@@ -44,8 +44,9 @@ void rh_tcg_fill_limits(RhCpuLimits *ret)
         .model_id = "Rhea Virtual CPU",
         .family = 15, .model = 107, .stepping = 1,
         .level = 0xd, .xlevel = 0x8000000a, .phys_bits = 40,
-        .models_gain = "x2apic hypervisor", .models_lose = "monitor svm vme acpi",
+        .models_gain = "x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay", .models_lose = "monitor svm vme acpi",
         .has_x2apic_ids = true,
+        .has_kvm_leaves = true,         /* for the clock: pvclock.c */
     };
     rh_x86_words_add(&ret->features, own_features);
     rh_x86_words_add(&native, native_features);

@@ -3,6 +3,7 @@
  */
 #include "softmmu/vm.h"
 #include "target/i386/tcg/interp.h"
+#include "target/i386/tcg/vector-live.h"
 
 static void note(RhTcgCpu *cpu, uint16_t port, unsigned size)
 {
@@ -14,15 +15,20 @@ static void note(RhTcgCpu *cpu, uint16_t port, unsigned size)
 static uint64_t port_load(RhTcgCpu *cpu, uint16_t port, unsigned size)
 {
     uint64_t value = UINT64_MAX;
+    bool was_live = rh_tcg_vector_save(cpu);
 
     rh_space_load(cpu->vm->ports, &cpu->vcpu->ports_lookup, port, size, &value);    /* nobody there: all ones */
+    rh_tcg_vector_restore(cpu, was_live);
     note(cpu, port, size);
     return value;
 }
 
 static void port_store(RhTcgCpu *cpu, uint16_t port, unsigned size, uint64_t value)
 {
+    bool was_live = rh_tcg_vector_save(cpu);
+
     rh_space_store(cpu->vm->ports, &cpu->vcpu->ports_lookup, port, size, rh_truncate(value, size));
+    rh_tcg_vector_restore(cpu, was_live);
     note(cpu, port, size);
 }
 

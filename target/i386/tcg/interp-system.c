@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "target/i386/tcg/interp.h"
+#include "target/i386/tcg/vector-live.h"
 
 /* RFLAGS that POPF changes whoever executes it; IF and IOPL depend on privilege, VM, RF, VIF and VIP never change. */
 #define POPF_WORD (RH_FLAGS_STATUS | RH_RFLAGS_TF | RH_RFLAGS_DF | RH_RFLAGS_NT)
@@ -228,8 +229,10 @@ bool rh_interp_wrmsr(RhTcgCpu *cpu, const RhInsn *insn)
 bool rh_interp_random(RhTcgCpu *cpu, const RhInsn *insn)
 {
     uint64_t value = 0;
+    bool was_live = rh_tcg_vector_save(cpu);
     bool is_there = getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value);
 
+    rh_tcg_vector_restore(cpu, was_live);
     cpu->rflags &= ~(uint64_t)RH_FLAGS_STATUS;
     rh_set_flag(cpu, RH_FLAG_CF, is_there);
     return rh_interp_write(cpu, insn, 0, insn->size, is_there ? value : 0);

@@ -5,8 +5,6 @@
  */
 #include "target/i386/tcg/interp.h"
 
-#include <emmintrin.h>
-
 #define RUN(handler)            { .run = handler }
 #define CHECKS(handler)         { .run = handler, .checks_cpl = true }
 #define FLOW(handler)           { .run = handler, .sets_rip = true }
@@ -293,11 +291,16 @@ static bool fetch_and_decode(RhTcgCpu *cpu, RhInsn *ret)
  */
 static inline bool is_decoded(const RhDecoded *entry, RhCodeSize code_size, const uint8_t *host)
 {
-    __m128i was = _mm_loadu_si128((const __m128i_u *)entry->insn.bytes);    /* one byte too many: masked away */
-    __m128i is = _mm_loadu_si128((const __m128i_u *)host);
-    unsigned differing = ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(was, is));
+    unsigned len = entry->insn.len;
+    uint64_t differing = rh_ld64(entry->insn.bytes) ^ rh_ld64(host);
 
-    return entry->code_size == code_size && !(differing & ((1u << entry->insn.len) - 1));
+    if (entry->code_size != code_size) {
+        return false;
+    }
+    if (len <= 8) {
+        return !(differing << (8 - len) * 8);
+    }
+    return !differing && !((rh_ld64(entry->insn.bytes + 7) ^ rh_ld64(host + 7)) << (15 - len) * 8);
 }
 
 /* 16 bytes of code at @at in host memory, or NULL: not in the TLB, too near to the page's end, or in a device. */

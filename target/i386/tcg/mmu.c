@@ -213,6 +213,19 @@ static void forget_large(RhTcgCpu *cpu, bool is_global)
     }
 }
 
+static void drop_fetches(RhTcgCpu *cpu, unsigned mode, bool keep_global)
+{
+    for (unsigned word = 0; word < RH_FETCH_ENTRIES / 64; word++) {
+        for (uint64_t bits = cpu->fetch_used[mode][word]; bits; bits &= bits - 1) {
+            unsigned i = word * 64 + (unsigned)__builtin_ctzll(bits);
+
+            if (!keep_global || !cpu->fetch[mode][i].is_global) {
+                drop_fetch(cpu, mode, i);
+            }
+        }
+    }
+}
+
 void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
 {
     if (!cpu->is_tlb_ready) {
@@ -225,14 +238,14 @@ void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
         }
     }
     for (unsigned mode = 0; mode < 2; mode++) {
-        drop_used(cpu, cpu->fetch_used[mode], RH_FETCH_ENTRIES / 64, mode, drop_fetch);
+        drop_fetches(cpu, mode, keep_global);
     }
     forget_large(cpu, false);
     if (!keep_global) {
         forget_large(cpu, true);
         cpu->nr_ranges = cpu->next_range = 0;
     }
-    rh_tcg_forget_jumps(cpu);
+    rh_tcg_forget_jumps(cpu, keep_global);
 }
 
 /* Entries whose page lies in the same aligned piece of 2^@shift bytes as @at. */
@@ -285,12 +298,14 @@ void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at)
     large = cpu->large[at >> 63];
     if (test_bit(large[0].in_1g, hash_region(at >> 30)) || test_bit(large[1].in_1g, hash_region(at >> 30))) {
         drop_piece(cpu, at, 30);
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);    /* of those kept, all lie in the upper half */
     } else if (test_bit(large[0].in_4m, hash_region(at >> 22)) || test_bit(large[1].in_4m, hash_region(at >> 22))) {
         drop_piece(cpu, at, 22);
+        rh_tcg_forget_jumps(cpu, at >> 63 == 0);
     } else {
         drop_page(cpu, at);
+        rh_tcg_forget_jumps_to(cpu, at);
     }
-    rh_tcg_forget_jumps(cpu);
 }
 
 void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa)
@@ -347,7 +362,7 @@ static void set_fetch(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const RhWalk *
     bool is_user = mode == RH_TLB_USER;
     unsigned index = (unsigned)fetch_index(at);
 
-    cpu->fetch[is_user][index] = (RhFetchEntry){ -(at & ~PAGE_MASK), host, walk->gpa };
+    cpu->fetch[is_user][index] = (RhFetchEntry){ -(at & ~PAGE_MASK), host, walk->gpa, walk->is_global };
     set_bit(cpu->fetch_used[is_user], index);
     note_large(cpu, at, walk);
 }
@@ -632,6 +647,13 @@ bool rh_tcg_fetch_page(RhTcgCpu *cpu, uint64_t at, uint64_t *ret_gpa, uint8_t **
     *ret_gpa = page.gpa;
     *ret_host = page.host;
     return true;
+}
+
+bool rh_tcg_is_global_code(const RhTcgCpu *cpu, uint64_t at)
+{
+    const RhFetchEntry *entry = &cpu->fetch[cpu->tlb_mode == RH_TLB_USER][fetch_index(at)];
+
+    return at + entry->minus < RH_PAGE_SIZE && entry->is_global;
 }
 
 uint64_t rh_tcg_translate_debug(RhTcgCpu *cpu, uint64_t at)

@@ -9,6 +9,8 @@
 
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
+#include "target/i386/tcg/pvclock.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define MSR_TSC            0x10u
 #define MSR_APIC_BASE      0x1bu
@@ -103,7 +105,7 @@ static bool is_remembered(uint32_t index)
     return (index >= MSR_MTRR_BASE && index <= MSR_MTRR_LAST) || index == 0x250 || index == 0x258 || index == 0x259 ||
            (index >= 0x268 && index <= 0x26f) || index == MSR_MTRR_DEF_TYPE ||
            (index >= MSR_MC0_CTL && index < MSR_MC0_CTL + 4 * NR_MC_BANKS) || index == 0x17a || index == 0x17b ||
-           index == 0x3a || index == 0x140;
+           index == 0x3a || index == 0x140 || rh_tcg_clock_owns(index);
 }
 
 static RhX86Msr *remembered(RhTcgCpu *cpu, uint32_t index)
@@ -161,14 +163,8 @@ static bool apic_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *value, bool is_wri
 
 /* --- reading and writing --- */
 
-bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret)
+static bool read_rare(RhTcgCpu *cpu, uint32_t index, uint64_t *ret)
 {
-    for (size_t i = 0; i < RH_COUNT(fields); i++) {
-        if (fields[i].index == index) {
-            *ret = *(uint64_t *)((char *)cpu + fields[i].offset);
-            return true;
-        }
-    }
     if (is_apic(index)) {
         return apic_msr(cpu, index, ret, false);
     }
@@ -195,6 +191,22 @@ bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret)
     return rh_tcg_gp0(cpu);
 }
 
+bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret)
+{
+    bool was_live, is_good;
+
+    for (size_t i = 0; i < RH_COUNT(fields); i++) {
+        if (fields[i].index == index) {
+            *ret = *(uint64_t *)((char *)cpu + fields[i].offset);
+            return true;
+        }
+    }
+    was_live = rh_tcg_vector_save(cpu);
+    is_good = read_rare(cpu, index, ret);
+    rh_tcg_vector_restore(cpu, was_live);
+    return is_good;
+}
+
 static bool write_efer(RhTcgCpu *cpu, uint64_t value)
 {
     if ((value & ~cpu->efer_allowed) || (((value ^ cpu->efer) & RH_EFER_LME) && (cpu->cr0 & RH_CR0_PG))) {
@@ -216,11 +228,42 @@ static bool write_tsc(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 
     cpu->tsc_offset += (int64_t)delta;
     cpu->tsc_adjust += delta;
+    for (uint32_t i = 0; i < cpu->nr_msrs; i++) {
+        rh_tcg_clock_tsc_moved(cpu, cpu->msrs[i].index, cpu->msrs[i].value);
+    }
     return true;
+}
+
+static bool write_rare(RhTcgCpu *cpu, uint32_t index, uint64_t value)
+{
+    if (is_apic(index)) {
+        return apic_msr(cpu, index, &value, true);
+    }
+    switch (index) {
+    case MSR_TSC:
+    case MSR_TSC_ADJUST: return write_tsc(cpu, index, value);
+    case MSR_EFER:       return write_efer(cpu, value);
+    case MSR_XSS:        return (value == 0 && rh_tcg_has(cpu, RH_FEAT_XSAVES)) || rh_tcg_gp0(cpu);
+    case MSR_MTRR_CAP:   return rh_tcg_gp0(cpu);
+    }
+    if (rh_tcg_clock_owns(index) && !rh_tcg_clock_write(cpu, index, value)) {
+        return rh_tcg_gp0(cpu);
+    }
+    if (is_remembered(index)) {
+        return remember(cpu, index, value);
+    }
+    for (size_t i = 0; i < RH_COUNT(constants); i++) {
+        if (constants[i].index == index) {
+            return true;                /* taken and forgotten */
+        }
+    }
+    return rh_tcg_gp0(cpu);
 }
 
 bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 {
+    bool was_live, is_good;
+
     for (size_t i = 0; i < RH_COUNT(fields); i++) {
         if (fields[i].index == index) {
             if (fields[i].check && !fields[i].check(value)) {
@@ -232,25 +275,10 @@ bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value)
             return true;
         }
     }
-    if (is_apic(index)) {
-        return apic_msr(cpu, index, &value, true);
-    }
-    switch (index) {
-    case MSR_TSC:
-    case MSR_TSC_ADJUST: return write_tsc(cpu, index, value);
-    case MSR_EFER:       return write_efer(cpu, value);
-    case MSR_XSS:        return (value == 0 && rh_tcg_has(cpu, RH_FEAT_XSAVES)) || rh_tcg_gp0(cpu);
-    case MSR_MTRR_CAP:   return rh_tcg_gp0(cpu);
-    }
-    if (is_remembered(index)) {
-        return remember(cpu, index, value);
-    }
-    for (size_t i = 0; i < RH_COUNT(constants); i++) {
-        if (constants[i].index == index) {
-            return true;                /* taken and forgotten */
-        }
-    }
-    return rh_tcg_gp0(cpu);
+    was_live = rh_tcg_vector_save(cpu);
+    is_good = write_rare(cpu, index, value);
+    rh_tcg_vector_restore(cpu, was_live);
+    return is_good;
 }
 
 /* --- CPUID --- */
@@ -275,8 +303,10 @@ static uint32_t xsave_size(uint64_t components)
 void rh_tcg_cpuid(RhTcgCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
 {
     enum { EAX, EBX, ECX, EDX, APIC_BIT = 1 << 9, OSXSAVE_BIT = 1 << 27 };
+    bool was_live = rh_tcg_vector_save(cpu);
     const RhCpuidEntry *entry = find_leaf(cpu, leaf, subleaf);
 
+    rh_tcg_vector_restore(cpu, was_live);
     ret[EAX] = entry ? entry->eax : 0;
     ret[EBX] = entry ? entry->ebx : 0;
     ret[ECX] = entry ? entry->ecx : 0;

@@ -16,7 +16,7 @@ static bool needs_rex(const RhInsn *insn, const RhHostOperands *host)
 {
     bool is_widening = insn->op == RH_OP_MOVZX || insn->op == RH_OP_MOVSX || insn->op == RH_OP_CRC32;
     bool has_byte_rm = !insn->has_mem && (is_widening ? insn->src_size : insn->size) == 1;
-    bool has_byte_reg = insn->size == 1 && !is_widening;
+    bool has_byte_reg = insn->size == 1 && !is_widening && (insn->operand[0] == RH_REG || insn->operand[1] == RH_REG);
 
     return (has_byte_reg && !insn->is_high_reg && host->reg >= 4 && host->reg <= 7) ||
            (has_byte_rm && !insn->is_high_rm && host->rm >= 4 && host->rm <= 7);
@@ -91,7 +91,9 @@ static void write_vex(RhEmit *e, const RhInsn *insn, const RhHostOperands *host)
                        (base_of(insn, host) & 8 ? 0 : 0x20) | insn->map));
     emit8(e, (uint8_t)((insn->rex_w ? 0x80 : 0) | (~host->vvvv & 15) << 3 | insn->vex_l << 2 | insn->pp));
     emit8(e, insn->opcode);
-    write_modrm(e, insn, host);
+    if (insn->has_modrm) {              /* VZEROUPPER and VZEROALL have none */
+        write_modrm(e, insn, host);
+    }
     write_immediate(e, insn);
 }
 

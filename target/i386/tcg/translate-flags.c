@@ -10,14 +10,9 @@
 
 enum { LOOK_AHEAD = 8 };
 
-static bool may_fault(const RhInsn *insn)
-{
-    return insn->traits & (RH_INSN_READS_MEM | RH_INSN_WRITES_MEM);
-}
-
 static uint16_t reads(const Work *w, const RhInsn *insn)
 {
-    return w->t->exact_flags && may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
+    return w->t->exact_flags && tr_may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
 }
 
 /* What an instruction overwrites for certain: those that it also reads may survive (shifts by CL). */
@@ -36,7 +31,7 @@ void tr_find_live_flags(Work *w)
 
         if (insn->op == RH_OP_JCC && !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {
             live |= insn->flags_read;
-        } else if (insn->traits & RH_INSN_ENDS_BLOCK) {
+        } else if ((insn->traits & RH_INSN_ENDS_BLOCK) && (i + 1 == w->nr || insn->op == RH_OP_JCC)) {
             live = RH_FLAGS_STATUS;
             if ((insn->op == RH_OP_JMP || insn->op == RH_OP_CALL) &&
                 !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {

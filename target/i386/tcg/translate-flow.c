@@ -67,12 +67,18 @@ static void jump_indirect(Work *w)
     jump_to_glue(w->e, w->t->glue->jump);
 }
 
+/* Kernels lie in global pages of the upper half: such jumps can be linked, too, though to be undone sometimes. */
+static bool is_kernel_code(const Work *w, uint64_t target)
+{
+    return w->t->cpu->tlb_mode != RH_TLB_USER && target >> 63 && w->t->rip >> 63;
+}
+
 /* Flags are saved, or dead at the target. */
 static void write_exit(Work *w, uint64_t target)
 {
     if (target == w->t->rip) {
         emit_patch(w->e, emit_jmp(w->e), w->t->entry);
-    } else if (is_same_page(w, target)) {
+    } else if (is_same_page(w, target) || is_kernel_code(w, target)) {
         write_link(w, target);
     } else {
         emit_mov_imm(w->e, SCRATCH_A, target);
@@ -140,6 +146,24 @@ static void call(Work *w)
     tr_exit_to(w, next + insn->imm);
 }
 
+/* A target in R10 that is not canonical is #GP of the branch, which then has done nothing: the interpreter's. Flags are saved. */
+static void check_target(Work *w)
+{
+    static const uint8_t is_canonical[] = {
+        0x4d, 0x89, 0xd3,               /* mov r11, r10 */
+        0x49, 0xc1, 0xfb, 47,           /* sar r11, 47: 0 or -1 */
+        0x49, 0xff, 0xc3,               /* inc r11 */
+        0x49, 0xd1, 0xeb,               /* shr r11, 1 */
+    };
+
+    if (tr_is_64(w)) {
+        for (unsigned i = 0; i < sizeof(is_canonical); i++) {
+            emit8(w->e, is_canonical[i]);
+        }
+        w->cold[w->nr_cold++] = (Cold){ .kind = COLD_INTERPRET, .site = emit_jcc(w->e, E_NE), .rip = w->rips[w->now] };
+    }
+}
+
 static void ret(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
@@ -147,6 +171,7 @@ static void ret(Work *w)
 
     tr_stack(w, 0, size, false);
     emit_mem(w->e, E_MOV, size == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    check_target(w);
     move_rsp(w, (int)size + (insn->imm_size ? (uint16_t)insn->imm : 0));
     jump_indirect(w);
 }
@@ -173,6 +198,7 @@ static void load_target(Work *w)
 static void jmp_indirect(Work *w)
 {
     load_target(w);
+    check_target(w);
     jump_indirect(w);
 }
 
@@ -181,6 +207,7 @@ static void call_indirect(Work *w)
     uint64_t next = truncate_rip(w, w->rips[w->now] + tr_insn(w)->len);
 
     load_target(w);
+    check_target(w);
     emit_gs(w->e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
     push_constant(w, next);
     emit_gs(w->e, E_MOV, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
@@ -220,6 +247,22 @@ static void write_miss(Work *w, const Cold *cold)
     emit_patch(e, emit_jmp(e), cold->back);
 }
 
+/* mov byte gs:[shadow], 2; mov dword gs:[attention], 1 */
+static void write_shadow(Work *w, const Cold *cold)
+{
+    RhEmit *e = w->e;
+
+    emit8(e, 0x65);
+    emit8(e, 0xc6);
+    emit_modrm_gs(e, 0, GS_OF(shadow));
+    emit8(e, 2);
+    emit8(e, 0x65);
+    emit8(e, 0xc7);
+    emit_modrm_gs(e, 0, GS_OF(attention));
+    emit32(e, 1);
+    leave_at(e, w->t->glue, cold->rip, RH_LEAVE_LOOKUP);
+}
+
 void tr_write_cold(Work *w)
 {
     for (unsigned i = 0; i < w->nr_cold; i++) {
@@ -228,6 +271,10 @@ void tr_write_cold(Work *w)
         emit_patch(w->e, cold->site, w->e->at);
         if (cold->kind == COLD_MISS) {
             write_miss(w, cold);
+        } else if (cold->kind == COLD_SHADOW) {
+            write_shadow(w, cold);
+        } else if (cold->kind == COLD_INTERPRET) {
+            leave_at(w->e, w->t->glue, cold->rip, RH_LEAVE_INTERPRET);
         } else {
             if (cold->must_save) {
                 tr_write_save(w->e);

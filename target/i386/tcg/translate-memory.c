@@ -71,10 +71,7 @@ void tr_check(Work *w, unsigned size, bool is_write, uint8_t *retry)
     uint32_t minus = table + (is_write ? offsetof(RhTlbEntry, minus_write) : offsetof(RhTlbEntry, minus_read));
 
     emit_rr(e, E_MOV, false, SCRATCH_B, SCRATCH_A);
-    emit_rex(e, false, 0, 0, SCRATCH_B, false);             /* shr r11d, 12 - 5 */
-    emit8(e, 0xc1);
-    emit8(e, 0xe8 | (SCRATCH_B & 7));
-    emit8(e, RH_PAGE_BITS - ENTRY_SHIFT);
+    emit_shift_imm(e, E_SHR, false, SCRATCH_B, RH_PAGE_BITS - ENTRY_SHIFT);
     emit_ri(e, E_ANDI, false, SCRATCH_B, (RH_TLB_ENTRIES - 1) << ENTRY_SHIFT);
     emit_gs_indexed(e, E_ADD, true, SCRATCH_A, SCRATCH_B, minus);
     emit_ri(e, E_CMPI, true, SCRATCH_A, (int32_t)(RH_PAGE_SIZE - size));

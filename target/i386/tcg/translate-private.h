@@ -26,12 +26,12 @@ typedef struct Work {
 } Work;
 
 /** Cold - a piece of out-of-line code, written behind the block */
-typedef enum ColdKind { COLD_MISS, COLD_EXIT } ColdKind;
+typedef enum ColdKind { COLD_MISS, COLD_EXIT, COLD_INTERPRET, COLD_SHADOW } ColdKind;
 struct Cold {
     ColdKind kind;
     uint8_t *site;              /* displacement that leads here */
     uint8_t *back;              /* MISS: where to try again */
-    uint64_t rip;               /* MISS: of the instruction; EXIT: of the target */
+    uint64_t rip;               /* MISS, INTERPRET: of the instruction; EXIT, SHADOW: of the target */
     uint32_t info;              /* MISS: size | RH_MISS_WRITE */
     uint32_t minus;             /* MISS: displacement of the TLB field that was compared */
     bool must_save;             /* EXIT: the flags are in the host's and live */
@@ -54,6 +54,9 @@ static inline bool tr_is_64(const Work *w)
 {
     return w->t->cpu->code_size == RH_CODE_64;
 }
+
+/** tr_may_fault - false: whatever its operands hold, the instruction raises nothing */
+bool tr_may_fault(const RhInsn *insn);
 
 /* flags (translate-flags.c) */
 void tr_find_live_flags(Work *w);

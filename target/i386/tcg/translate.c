@@ -6,37 +6,10 @@
  */
 #include "target/i386/tcg/translate-private.h"
 
-#define CR0_EM 0x4u
-#define CR0_TS 0x8u
-#define CR0_AM 0x40000u
-#define DR7_ENABLED 0xffu
-
-enum { MODE_64 = 1, MODE_X87 = 2, MODE_SSE = 4, MODE_AVX = 8, MODE_TLB_SHIFT = 4 };
-
 const uint8_t tr_host_of[16] = {
     H_RAX, H_RCX, H_RDX, H_RBX, HOST_OF_RSP, H_RBP, H_RSI, H_RDI,
     H_R8, IN_MEMORY, IN_MEMORY, IN_MEMORY, H_R12, H_R13, H_R14, H_R15,
 };
-
-static bool has_x87(const RhTcgCpu *cpu)
-{
-    return !(cpu->cr0 & (CR0_EM | CR0_TS));
-}
-
-uint32_t rh_block_mode(const RhTcgCpu *cpu)
-{
-    return (cpu->code_size == RH_CODE_64 ? MODE_64 : 0) | (has_x87(cpu) ? MODE_X87 : 0) | (cpu->has_sse ? MODE_SSE : 0) |
-           (cpu->has_avx ? MODE_AVX : 0) | (uint32_t)cpu->tlb_mode << MODE_TLB_SHIFT;
-}
-
-bool rh_can_translate(const RhTcgCpu *cpu)
-{
-    bool has_known_size = cpu->code_size == RH_CODE_64 || (cpu->code_size == RH_CODE_32 && cpu->stack_size == 4);
-    bool is_checking_alignment = cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_AC) && (cpu->cr0 & CR0_AM);
-
-    return cpu->is_protected && !cpu->is_v86 && cpu->is_flat && has_known_size && !is_checking_alignment &&
-           !(cpu->rflags & RH_RFLAGS_TF) && !(cpu->dr7 & DR7_ENABLED);
-}
 
 /* --- which instructions --- */
 
@@ -74,12 +47,17 @@ static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
         return cpu->has_avx;
     }
     if (insn->op == RH_OP_X87) {
-        return has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
+        return rh_has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
     }
     if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && insn->pp == 0)) {
-        return has_x87(cpu);
+        return rh_has_x87(cpu);
     }
-    return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || has_x87(cpu));
+    return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || rh_has_x87(cpu));
+}
+
+bool tr_may_fault(const RhInsn *insn)
+{
+    return insn->has_mem || !plain[insn->op] || is_vector(insn) || insn->op == RH_OP_DIV || insn->op == RH_OP_IDIV;
 }
 
 static bool is_bit_string(const RhInsn *insn)
@@ -365,6 +343,163 @@ static bool nothing(Work *w)
     return true;
 }
 
+/* --- the interrupt flag, and other bits of RFLAGS that are not the host's --- */
+
+/* and or or dword gs:[rflags], imm32; destroys status flags */
+static void change_rflags(RhEmit *e, unsigned group, uint32_t imm)
+{
+    emit8(e, 0x65);
+    emit8(e, 0x81);
+    emit_modrm_gs(e, group, GS_OF(rflags));
+    emit32(e, imm);
+}
+
+static bool cli(Work *w)
+{
+    if (w->t->cpu->cpl) {
+        return false;
+    }
+    tr_save_flags(w, w->live_before[w->now + 1]);
+    change_rflags(w->e, E_ANDI, ~RH_RFLAGS_IF);
+    return true;
+}
+
+/*
+ * Interrupts are taken between blocks alone, so one that comes from now on finds the shadow of STI gone. One that waited
+ * is found by looking at the requests: then the loop goes on with the next instruction, in that shadow.
+ */
+static bool sti(Work *w)
+{
+    RhEmit *e = w->e;
+
+    if (w->t->cpu->cpl) {
+        return false;
+    }
+    tr_save_flags(w, w->live_before[w->now + 1]);
+    change_rflags(e, E_ORI, RH_RFLAGS_IF);
+    emit8(e, 0x65);                             /* cmp dword gs:[requests], 0 */
+    emit8(e, 0x83);
+    emit_modrm_gs(e, 7, GS_OF(requests));
+    emit8(e, 0);
+    w->cold[w->nr_cold++] = (Cold){ .kind = COLD_SHADOW, .site = emit_jcc(e, E_NE), .rip = w->rips[w->now + 1] };
+    return true;
+}
+
+static bool cld(Work *w)
+{
+    tr_save_flags(w, w->live_before[w->now + 1]);
+    change_rflags(w->e, E_ANDI, ~RH_RFLAGS_DF);
+    return true;
+}
+
+/* RFLAGS as PUSHF shows them: status flags from where they are saved, VM and RF as zeroes */
+static bool pushf(Work *w)
+{
+    RhEmit *e = w->e;
+    unsigned unit = stack_unit(w);
+
+    if (tr_insn(w)->size != unit) {
+        return false;
+    }
+    tr_save_flags(w, RH_FLAGS_STATUS);
+    emit_gs(e, E_MOV, false, SCRATCH_B, GS_SCRATCH(RH_SCRATCH_FLAGS));
+    emit_rex(e, false, SCRATCH_A, 0, SCRATCH_B, false);     /* movzx r10d, r11b: OF */
+    emit8(e, 0x0f);
+    emit8(e, 0xb6);
+    emit8(e, 0xc0 | (SCRATCH_A & 7) << 3 | (SCRATCH_B & 7));
+    emit_shift_imm(e, E_SHL, false, SCRATCH_A, 11);
+    emit_shift_imm(e, E_SHR, false, SCRATCH_B, 8);
+    emit_ri(e, E_ANDI, false, SCRATCH_B, 0xd5);
+    emit_rr(e, E_OR, false, SCRATCH_A, SCRATCH_B);
+    emit_gs(e, E_MOV, false, SCRATCH_B, GS_OF(rflags));
+    emit_ri(e, E_ANDI, false, SCRATCH_B, (int32_t)~(RH_FLAGS_STATUS | RH_RFLAGS_VM | RH_RFLAGS_RF));
+    emit_rr(e, E_OR, false, SCRATCH_A, SCRATCH_B);
+    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    tr_stack(w, -(int)unit, unit, true);
+    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    emit_gs(e, E_MOV, true, SCRATCH_B, GS_SCRATCH(RH_SCRATCH_VALUE));
+    emit_mem(e, E_MOV_STORE, unit == 8, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+    move_rsp(w, -(int)unit);
+    return true;
+}
+
+/* --- others of the system's --- */
+
+static bool rdtsc(Work *w)
+{
+    RhEmit *e = w->e;
+
+    if (!rh_may_rdtsc(w->t->cpu)) {
+        return false;
+    }
+    tr_save_flags(w, w->live_before[w->now + 1]);
+    emit8(e, 0x0f);
+    emit8(e, 0x31);
+    emit_shift_imm(e, E_SHL, true, H_RDX, 32);
+    emit_rr(e, E_OR, true, H_RAX, H_RDX);
+    emit_gs(e, E_ADD, true, H_RAX, GS_OF(tsc_offset));
+    emit_rr(e, E_MOV, true, H_RDX, H_RAX);
+    emit_shift_imm(e, E_SHR, true, H_RDX, 32);
+    emit_rr(e, E_MOV, false, H_RAX, H_RAX);
+    return true;
+}
+
+static bool swapgs(Work *w)
+{
+    RhEmit *e = w->e;
+
+    if (w->t->cpu->cpl || !tr_is_64(w)) {
+        return false;
+    }
+    emit_gs(e, E_MOV, true, SCRATCH_A, GS_OF(kernel_gs_base));
+    emit_gs(e, E_MOV, true, SCRATCH_B, GS_OF(segment_base) + 8 * RH_GS);
+    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_OF(segment_base) + 8 * RH_GS);
+    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_OF(seg[RH_GS].base));
+    emit_gs(e, E_MOV_STORE, true, SCRATCH_B, GS_OF(kernel_gs_base));
+    return true;
+}
+
+/* BT and kin of a bit string in memory: the register's bit may lie far from the address */
+static bool bit_string(Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    RhEmit *e = w->e;
+    bool is_wide = insn->size == 8;
+    unsigned host = tr_host_of[insn->reg];
+    uint8_t *retry;
+
+    if (insn->size == 2 || insn->addr_size != 8) {
+        return false;
+    }
+    tr_save_flags(w, w->live_before[w->now]);
+    retry = e->at;
+    tr_address(w, insn);
+    if (host == IN_MEMORY) {
+        emit_gs(e, E_MOV, true, SCRATCH_B, GS_GPR(insn->reg));
+        host = SCRATCH_B;
+    }
+    if (is_wide) {
+        emit_rr(e, E_MOV, true, SCRATCH_B, host);
+    } else {
+        emit_rr(e, 0x63, true, SCRATCH_B, host);            /* movsxd */
+    }
+    emit_shift_imm(e, E_SAR, true, SCRATCH_B, 3);
+    emit_ri(e, E_ANDI, true, SCRATCH_B, -(int32_t)insn->size);
+    emit_rr(e, E_ADD, true, SCRATCH_A, SCRATCH_B);
+    tr_check(w, insn->size, insn->traits & RH_INSN_WRITES_MEM, retry);
+    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    if (tr_host_of[insn->reg] == IN_MEMORY) {
+        emit_gs(e, E_MOV, true, SCRATCH_B, GS_GPR(insn->reg));
+    } else {
+        emit_rr(e, E_MOV, true, SCRATCH_B, tr_host_of[insn->reg]);
+    }
+    emit_ri(e, E_ANDI, false, SCRATCH_B, insn->size * 8 - 1);
+    tr_before_op(w);
+    rh_reencode(e, insn, &(RhHostOperands){ .reg = SCRATCH_B, .base = SCRATCH_A, .index = H_RSP });
+    tr_after_op(w);
+    return true;
+}
+
 /* mov between the accumulator and an absolute address */
 static bool mov_moffs(Work *w)
 {
@@ -384,7 +519,9 @@ typedef bool Write(Work *w);
 
 static Write *const own_code[RH_NR_OPS] = {
     [RH_OP_LEA] = lea, [RH_OP_PUSH] = push, [RH_OP_POP] = pop, [RH_OP_LEAVE] = leave, [RH_OP_FENCE] = fence,
-    [RH_OP_PAUSE] = pause_insn, [RH_OP_NOP] = nothing,
+    [RH_OP_PAUSE] = pause_insn, [RH_OP_NOP] = nothing, [RH_OP_CLI] = cli, [RH_OP_STI] = sti, [RH_OP_CLD] = cld,
+    [RH_OP_PUSHF] = pushf, [RH_OP_RDTSC] = rdtsc, [RH_OP_SWAPGS] = swapgs, [RH_OP_BT] = bit_string,
+    [RH_OP_BTS] = bit_string, [RH_OP_BTR] = bit_string, [RH_OP_BTC] = bit_string,
 };
 
 /* False: not translated; what was written for it meanwhile is taken back by the caller. */
@@ -411,6 +548,32 @@ static bool write_insn(Work *w, bool *ret_ends)
 
 /* --- the block --- */
 
+/* Of what the decoder says to end blocks, that behind which this one goes on nevertheless. */
+static bool goes_on(const RhTranslation *t, const RhInsn *insn)
+{
+    return insn->op == RH_OP_JCC || insn->op == RH_OP_FENCE || insn->op == RH_OP_RDTSC || insn->op == RH_OP_SWAPGS ||
+           ((insn->op == RH_OP_CLI || insn->op == RH_OP_STI) && !t->cpu->cpl);
+}
+
+/*
+ * Fields of VEX that mean nothing outside 64-bit code and would mean something in the host's: W where it chooses a general register
+ * of 64 bits, and the top bit of a register in an immediate. And an opcode that 64-bit code has not: 82 is 80. SDM vol. 2 §2.3, appendix A.
+ */
+static void fit_to_64_bit_host(RhInsn *insn)
+{
+    bool has_register_in_immediate = insn->map == 3 && insn->opcode >= 0x4a && insn->opcode <= 0x4c;
+
+    if (insn->is_vex && (insn->op != RH_OP_VECTOR || (insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM)))) {
+        insn->rex_w = false;
+    }
+    if (!insn->is_vex && insn->map == 0 && insn->opcode == 0x82) {
+        insn->opcode = 0x80;
+    }
+    if (insn->is_vex && has_register_in_immediate) {
+        insn->bytes[insn->imm_at] &= 0x7f;
+    }
+}
+
 static void decode_block(Work *w)
 {
     const RhTranslation *t = w->t;
@@ -424,11 +587,14 @@ static void decode_block(Work *w)
             break;
         }
         rh_tcg_fit(t->cpu, insn);
+        if (!tr_is_64(w)) {
+            fit_to_64_bit_host(insn);
+        }
         w->rips[w->nr] = t->rip + at;
         w->nr++;
         at += insn->len;
         w->rips[w->nr] = t->rip + at;
-        if ((insn->traits & RH_INSN_ENDS_BLOCK) && insn->op != RH_OP_JCC) {
+        if ((insn->traits & RH_INSN_ENDS_BLOCK) && !goes_on(t, insn)) {
             break;
         }
     }

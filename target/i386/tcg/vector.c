@@ -15,6 +15,7 @@
  * Spec: SDM vol. 1 §8.5-8.7 (x87), §11.5 (SIMD), vol. 2 §2.4-2.7, vol. 3 §2.5, §13.1.
  */
 #include "target/i386/tcg/vector.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define MXCSR_FLAGS 0x3fu
 #define MXCSR_IE 0x01u
@@ -435,6 +436,7 @@ static bool x87_step(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_tcg_vector_step(RhTcgCpu *cpu, const RhInsn *insn)
 {
+    rh_tcg_vector_save(cpu);        /* and it stays there: whoever goes on in translated code brings it back */
     rh_vector_spell_out(&cpu->vector);
     return insn->op == RH_OP_X87 ? x87_step(cpu, insn) : vector_step(cpu, insn);
 }

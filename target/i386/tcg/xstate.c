@@ -9,6 +9,7 @@
  * Spec: SDM vol. 1 chapter 13, vol. 2 "FXSAVE", "XSAVE" and their kin.
  */
 #include "target/i386/tcg/vector.h"
+#include "target/i386/tcg/vector-live.h"
 
 #define COMPACTED (UINT64_C(1) << 63)
 #define ST_BYTES 10
@@ -322,6 +323,7 @@ static bool stmxcsr_step(RhTcgCpu *cpu, const RhInsn *insn)
 
 bool rh_tcg_xstate_step(RhTcgCpu *cpu, const RhInsn *insn)
 {
+    rh_tcg_vector_save(cpu);        /* and it stays there: whoever goes on in translated code brings it back */
     if (!rh_tcg_has(cpu, (RhInsnFeature)insn->feature)) {
         return rh_tcg_ud(cpu);
     }

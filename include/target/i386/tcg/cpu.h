@@ -130,7 +130,7 @@ typedef struct RhTcgVector {
 } RhTcgVector;
 G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 
-/** RhJump - jump cache: the translated code of the block at @rip, good while @key is cpu->jump_key */
+/** RhJump - jump cache: the translated code of the block at @rip, good while @key is the cpu->jump_key of its half */
 typedef struct RhJump {
     uint64_t rip;
     const void *code;
@@ -154,6 +154,7 @@ typedef struct RhFetchEntry {
     uint64_t minus;
     uint8_t *host;
     uint64_t gpa;
+    bool is_global;
 } RhFetchEntry;
 enum { RH_FETCH_ENTRIES = 256 };
 
@@ -182,7 +183,8 @@ struct RhTcgCpu {
     uint64_t segment_base[RH_NR_SEG];   /* mirror of seg[].base, for translated code */
     uint64_t scratch[16];           /* translated code's and its stubs' own */
     void *self;                     /* this struct, for who has only %gs */
-    uint32_t jump_key;              /* generation of linear addresses, and the mode: see accel/tcg/jit.c */
+    uint32_t jump_key[2];           /* by half of the address space: generation, and the mode in the low byte; accel/tcg/jit.c */
+    uint32_t jump_generation[2];
     RhJump jumps[RH_JUMPS];
     RhTlbEntry tlb[RH_NR_TLB_MODES][RH_TLB_ENTRIES] __attribute__((aligned(64)));
     RhTcgVector vector __attribute__((aligned(64)));
@@ -252,6 +254,7 @@ struct RhTcgCpu {
     RhShootList shoot;
     uint64_t map_generation;        /* of vm->memory when the TLB was flushed for it last */
     struct RhTcg *tcg;              /* the accelerator: accel/tcg/tcg.h */
+    struct RhTcgClock *clock;       /* the machine's, or NULL: pvclock.h */
     struct RhTcgJit *jit;           /* translated code of this vCPU, or NULL: interpreter only */
     struct RhStubs *stubs;          /* of vector and x87 instructions: stub.h */
     RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
@@ -351,7 +354,11 @@ void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa);
  */
 bool rh_tcg_page_has_code(RhTcgCpu *cpu, uint64_t gpa);
 void rh_tcg_code_written(RhTcgCpu *cpu, uint64_t gpa_of_page);
-void rh_tcg_forget_jumps(RhTcgCpu *cpu);
+void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global);
+/** rh_tcg_forget_jumps_to - ... but only those to the page of 4 KiB at @at */
+void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at);
+/** rh_tcg_is_global_code - the last fetch from @at found a global page: where it leads survives rh_tlb_flush(cpu, true) */
+bool rh_tcg_is_global_code(const RhTcgCpu *cpu, uint64_t at);
 
 /* Physical accesses of the walker, SMM and the like: no paging. RAM directly, else through the dispatcher. */
 uint64_t rh_tcg_phys_load(RhTcgCpu *cpu, uint64_t gpa, unsigned size);

@@ -111,6 +111,17 @@ static inline void emit_ri(RhEmit *e, unsigned group, bool w, unsigned rm, int32
     }
 }
 
+enum { E_SHL = 4, E_SHR = 5, E_SAR = 7 };
+
+/** emit_shift_imm - "op reg, count" */
+static inline void emit_shift_imm(RhEmit *e, unsigned op, bool w, unsigned reg, uint8_t count)
+{
+    emit_rex(e, w, 0, 0, reg, false);
+    emit8(e, 0xc1);
+    emit8(e, (uint8_t)(0xc0 | op << 3 | (reg & 7)));
+    emit8(e, count);
+}
+
 /** emit_mov_imm - the shortest load of a constant; leaves flags alone */
 static inline void emit_mov_imm(RhEmit *e, unsigned reg, uint64_t imm)
 {

@@ -79,5 +79,9 @@ bool rh_can_translate(const RhTcgCpu *cpu);
 bool rh_translate(RhTranslation *t);
 /** rh_block_mode - everything of the CPU's mode that the code of a block depends on */
 uint32_t rh_block_mode(const RhTcgCpu *cpu);
+/** rh_has_x87 - CR0 lets x87 and MMX instructions run now */
+bool rh_has_x87(const RhTcgCpu *cpu);
+/** rh_may_rdtsc - CR4 and CPL allow RDTSC now */
+bool rh_may_rdtsc(const RhTcgCpu *cpu);
 
 #endif

@@ -24,13 +24,34 @@ static inline bool rh_tcg_vector_save(RhTcgCpu *cpu)
                      : "+m"(cpu->vector)
                      : "m"(mxcsr), "a"(RH_VECTOR_MASK), "d"(0)
                      : "memory");
+    /* Of the last x87 instruction: where translated code and guest memory lie in this process is not the guest's to know. */
+    cpu->vector.fop = 0;
+    cpu->vector.fip = cpu->vector.fdp = 0;
     cpu->is_vector_live = false;
     return true;
+}
+
+/*
+ * XSTATE_BV bit 2 says that upper halves of YMM registers count. Where they are all zero it must not: the CPU takes what XRSTOR
+ * loads for in use, and then each change between SSE and AVX instructions costs it some hundred cycles.
+ */
+static inline void rh_tcg_vector_trim(RhTcgCpu *cpu)
+{
+    const uint64_t *high = (const uint64_t *)(const void *)cpu->vector.ymm_high;
+    uint64_t any = 0;
+
+    if (cpu->vector.xstate_bv & 4) {
+        for (unsigned i = 0; i < sizeof(cpu->vector.ymm_high) / sizeof(*high); i++) {
+            any |= high[i];
+        }
+        cpu->vector.xstate_bv = any ? cpu->vector.xstate_bv : cpu->vector.xstate_bv & ~UINT64_C(4);
+    }
 }
 
 static inline void rh_tcg_vector_restore(RhTcgCpu *cpu, bool was_live)
 {
     if (was_live) {
+        rh_tcg_vector_trim(cpu);
         __asm__ volatile("xrstor64 %0" : : "m"(cpu->vector), "a"(RH_VECTOR_MASK), "d"(0) : "memory");
         cpu->is_vector_live = true;
     }

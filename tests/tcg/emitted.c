@@ -1,0 +1,566 @@
+/*
+ * Containment: what the translator emits is decoded again and held against a list. docs/engine.md, "Security", is what this
+ * file checks:
+ * - only instructions of allowed[], and nothing names RSP;
+ * - memory is %gs:field of the CPU's own struct, or guest memory behind a check of the TLB for that size and kind of access;
+ * - jumps stay in the block, at borders of instructions, or lead to the glue or to another block's entry.
+ *
+ * R10 and R11 are followed through each block: an address counts as checked only if the comparison dominates its use.
+ */
+#include "tests/tcg/check.h"
+#include "tests/tcg/generate.h"
+#include "tests/unit/tcg-jit-rig.h"
+
+enum { CODE_SIZE = 16 << 20, CODE = RIG_PAGES, MAX_CODE = 32 * 1024, R10 = 10, R11 = 11 };
+
+static const uint16_t allowed[] = {
+    RH_OP_ADD, RH_OP_OR, RH_OP_ADC, RH_OP_SBB, RH_OP_AND, RH_OP_SUB, RH_OP_XOR, RH_OP_CMP, RH_OP_ROL, RH_OP_ROR, RH_OP_RCL,
+    RH_OP_RCR, RH_OP_SHL, RH_OP_SHR, RH_OP_SAL, RH_OP_SAR, RH_OP_SHLD, RH_OP_SHRD, RH_OP_TEST, RH_OP_NOT, RH_OP_NEG,
+    RH_OP_INC, RH_OP_DEC, RH_OP_MUL, RH_OP_IMUL1, RH_OP_IMUL, RH_OP_DIV, RH_OP_IDIV, RH_OP_MOV, RH_OP_MOVZX, RH_OP_MOVSX,
+    RH_OP_LEA, RH_OP_XCHG, RH_OP_XADD, RH_OP_CMPXCHG, RH_OP_CMPXCHG8B, RH_OP_BSWAP, RH_OP_MOVBE, RH_OP_CBW, RH_OP_CWD,
+    RH_OP_LAHF, RH_OP_SAHF, RH_OP_CMC, RH_OP_CLC, RH_OP_STC, RH_OP_SETCC, RH_OP_CMOVCC, RH_OP_JCC, RH_OP_JMP, RH_OP_CALL,
+    RH_OP_NOP, RH_OP_PAUSE, RH_OP_BT, RH_OP_BTS, RH_OP_BTR, RH_OP_BTC, RH_OP_BSF, RH_OP_BSR, RH_OP_TZCNT, RH_OP_LZCNT,
+    RH_OP_POPCNT, RH_OP_CRC32, RH_OP_ADCX, RH_OP_ADOX, RH_OP_ANDN, RH_OP_BEXTR, RH_OP_BLSI, RH_OP_BLSMSK, RH_OP_BLSR,
+    RH_OP_BZHI, RH_OP_MULX, RH_OP_PDEP, RH_OP_PEXT, RH_OP_RORX, RH_OP_SARX, RH_OP_SHLX, RH_OP_SHRX, RH_OP_LDMXCSR,
+    RH_OP_STMXCSR, RH_OP_FENCE, RH_OP_MOVNTI, RH_OP_EMMS, RH_OP_VECTOR, RH_OP_X87,
+};
+
+/* What R10 holds, and what R11 does */
+typedef enum Holds { ANYTHING, INDEX /* R11: into a TLB */, SUM, COMPARED, OFFSET /* in a page, checked */, HOST, FLAT } Holds;
+typedef struct Known {
+    Holds r10, r11;
+    unsigned view;              /* RhTlbMode */
+    bool may_write;
+    unsigned size;              /* of the access that was checked */
+} Known;
+
+typedef struct Reader {
+    const RhTcgJit *jit;
+    const uint8_t *start, *at;
+    unsigned len;
+    RhInsn insn;
+    Known known;
+    uint8_t is_border[MAX_CODE];
+    uint8_t is_backward[MAX_CODE];      /* somebody jumps back to it */
+    uint8_t has_known[MAX_CODE];        /* a jump forward leads to it, with that knowledge: */
+    Known known_at[MAX_CODE];
+    bool falls_through;
+    const char *wrong;
+} Reader;
+
+static bool complain(Reader *r, const char *text)
+{
+    if (!r->wrong) {
+        r->wrong = text;
+    }
+    return false;
+}
+
+/* --- memory --- */
+
+typedef struct Field {
+    uint64_t at, end;
+    bool may_write;
+} Field;
+#define FIELD(name, may_write) { offsetof(RhTcgCpu, name), offsetof(RhTcgCpu, name) + sizeof(((RhTcgCpu *)0)->name), may_write }
+static const Field fields[] = {
+    FIELD(gpr, true), FIELD(rip, true), FIELD(scratch, true), FIELD(attention, false), FIELD(segment_base, false),
+};
+
+static bool writes_memory(const RhInsn *insn)
+{
+    return insn->traits & RH_INSN_WRITES_MEM;
+}
+
+static bool check_field(Reader *r)
+{
+    uint64_t at = (uint64_t)r->insn.disp;
+
+    for (unsigned i = 0; i < RH_COUNT(fields); i++) {
+        if (at >= fields[i].at && at + r->insn.mem_size <= fields[i].end && r->insn.mem_size) {
+            return fields[i].may_write || !writes_memory(&r->insn) || complain(r, "writes to a field that is not the guest's");
+        }
+    }
+    return complain(r, "touches another field");
+}
+
+/* gs:[r11 + field of a TLB entry]; the field, or -1 */
+static int64_t tlb_field(Reader *r, const Known *known, unsigned *ret_view)
+{
+    uint64_t into = (uint64_t)r->insn.disp - offsetof(RhTcgCpu, tlb);
+    unsigned table = RH_TLB_ENTRIES * sizeof(RhTlbEntry);
+
+    if (known->r11 != INDEX || into / table >= RH_NR_TLB_MODES || into % table >= sizeof(RhTlbEntry) ||
+        writes_memory(&r->insn) || r->insn.mem_size != 8) {
+        complain(r, "reaches into the CPU with an index");
+        return -1;
+    }
+    *ret_view = (unsigned)(into / table);
+    return (int64_t)(into % table);
+}
+
+static bool check_guest_memory(Reader *r)
+{
+    const RhInsn *insn = &r->insn;
+    const Known *known = &r->known;
+    bool is_pair = insn->index == R11 && insn->scale == 1 && known->r10 == OFFSET && known->r11 == HOST;
+    bool is_flat = insn->index == RH_NO_REG && known->r10 == FLAT;
+
+    if (insn->base != R10 || insn->disp || insn->segment != RH_DS || insn->addr_size != 8 || !(is_pair || is_flat)) {
+        return complain(r, "memory that was not checked");
+    }
+    if (!insn->mem_size || insn->mem_size > known->size) {
+        return complain(r, "more memory than was checked");
+    }
+    return !writes_memory(insn) || known->may_write || complain(r, "writes after a check for reading");
+}
+
+/* --- following R10 and R11 --- */
+
+static bool names(const RhInsn *insn, unsigned reg)
+{
+    for (unsigned i = 0; i < insn->nr_operands; i++) {
+        unsigned kind = insn->operand[i];
+
+        if ((kind == RH_REG && insn->reg == reg) || (kind == RH_RM && !insn->has_mem && insn->rm == reg) ||
+            (kind == RH_VVVV && insn->vvvv == reg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_plainly_general(const RhInsn *insn)
+{
+    return insn->op != RH_OP_VECTOR && insn->op != RH_OP_X87 && insn->op != RH_OP_EMMS;
+}
+
+static void forget(Reader *r)
+{
+    if (!is_plainly_general(&r->insn) && !(r->insn.traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM))) {
+        return;
+    }
+    if (names(&r->insn, R10)) {
+        r->known.r10 = ANYTHING;
+    }
+    if (names(&r->insn, R11)) {
+        r->known.r11 = ANYTHING;
+    }
+}
+
+static void follow_indexed(Reader *r, const Known *was)
+{
+    unsigned view = 0;
+    int64_t field = tlb_field(r, was, &view);
+    bool is_write = field == offsetof(RhTlbEntry, minus_write);
+
+    if (r->insn.op == RH_OP_ADD && r->insn.reg == R10 && (is_write || field == offsetof(RhTlbEntry, minus_read))) {
+        r->known = (Known){ .r10 = SUM, .r11 = INDEX, .view = view, .may_write = is_write };
+    } else if (r->insn.op == RH_OP_MOV && r->insn.reg == R11 && field == offsetof(RhTlbEntry, host) && was->r10 == OFFSET &&
+               was->view == view) {
+        r->known = *was;
+        r->known.r11 = HOST;
+    }
+}
+
+/* Registers alone, and LEA */
+static void follow_registers(Reader *r, const Known *was)
+{
+    const RhInsn *insn = &r->insn;
+
+    if (insn->op == RH_OP_AND && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && insn->rm == R11 &&
+        insn->size == 4 && insn->imm == (RH_TLB_ENTRIES - 1) * sizeof(RhTlbEntry)) {
+        r->known.r11 = INDEX;
+    } else if (insn->op == RH_OP_CMP && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && insn->rm == R10 &&
+               insn->size == 8 && was->r10 == SUM && insn->imm <= RH_PAGE_SIZE) {
+        r->known.r10 = COMPARED;
+        r->known.size = RH_PAGE_SIZE - (unsigned)insn->imm;
+    } else if (insn->op == RH_OP_LEA && insn->reg == R10 && insn->base == R10 && insn->index == R11 && insn->scale == 1 &&
+               insn->disp == 0 && insn->size == 8 && was->r10 == OFFSET && was->r11 == HOST) {
+        r->known.r10 = FLAT;
+    }
+}
+
+static void follow(Reader *r)
+{
+    Known was = r->known;
+    const RhInsn *insn = &r->insn;
+
+    if (insn->op == RH_OP_JCC) {
+        r->known.r10 = was.r10 == COMPARED ? insn->cond == 7 ? OFFSET : ANYTHING : was.r10;
+        return;
+    }
+    forget(r);
+    if (insn->has_mem && insn->segment == RH_GS && insn->base == R11) {
+        follow_indexed(r, &was);
+    } else if (!insn->has_mem || insn->op == RH_OP_LEA) {
+        follow_registers(r, &was);
+    }
+    if (r->known.r10 == COMPARED && was.r10 == COMPARED) {
+        r->known.r10 = ANYTHING;        /* something stands between CMP and JA */
+    }
+}
+
+/* --- jumps --- */
+
+static bool is_entry(const RhTcgJit *jit, const uint8_t *target)
+{
+    for (uint32_t i = 0; i < jit->nr_blocks; i++) {
+        if (jit->blocks[i].entry && (jit->blocks[i].write_entry == target || jit->blocks[i].write_forward == target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_jump(Reader *r)
+{
+    const uint8_t *target = r->at + r->insn.len + (int64_t)r->insn.imm;
+    uint64_t into = (uint64_t)(target - r->start);
+    const RhGlue *glue = &r->jit->glue;
+
+    if (r->insn.op == RH_OP_CALL) {
+        return target == glue->miss || complain(r, "calls something else");
+    }
+    if (into >= r->len) {
+        return target == glue->leave || target == glue->jump || is_entry(r->jit, target) || complain(r, "jumps out of the block");
+    }
+    if (!r->is_border[into]) {
+        return complain(r, "jumps into an instruction");
+    }
+    if (target > r->at) {               /* one who comes from elsewhere knows nothing */
+        bool is_same = r->has_known[into] && memcmp(&r->known_at[into], &r->known, sizeof(Known)) == 0;
+
+        r->known_at[into] = r->has_known[into] && !is_same ? (Known){ 0 } : r->known;
+        r->has_known[into] = 1;
+    }
+    return true;
+}
+
+/* --- an instruction --- */
+
+static bool is_allowed(const RhInsn *insn)
+{
+    for (unsigned i = 0; i < RH_COUNT(allowed); i++) {
+        if (allowed[i] == insn->op) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool touches_rsp(const RhInsn *insn)
+{
+    bool is_general_reg = is_plainly_general(insn) || (insn->traits & RH_INSN_GPR_REG);
+    bool is_general_rm = is_plainly_general(insn) || (insn->traits & RH_INSN_GPR_RM);
+
+    for (unsigned i = 0; i < insn->nr_operands; i++) {
+        unsigned kind = insn->operand[i];
+
+        if ((kind == RH_REG && is_general_reg && insn->reg == RH_RSP && !insn->is_high_reg) ||
+            (kind == RH_RM && !insn->has_mem && is_general_rm && insn->rm == RH_RSP && !insn->is_high_rm) ||
+            (kind == RH_VVVV && is_plainly_general(insn) && insn->vvvv == RH_RSP)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_memory(Reader *r)
+{
+    const RhInsn *insn = &r->insn;
+    unsigned view;
+
+    if (insn->traits & (RH_INSN_VSIB | RH_INSN_STRING_MEM)) {
+        return complain(r, "memory by other registers");
+    }
+    if (!insn->has_mem || insn->op == RH_OP_LEA || insn->op == RH_OP_NOP) {
+        return true;
+    }
+    if (insn->op == RH_OP_X87 && insn->mem_size > 10) {
+        return complain(r, "an x87 environment");
+    }
+    if (insn->segment == RH_GS && insn->base == RH_NO_REG && insn->index == RH_NO_REG) {
+        return check_field(r);
+    }
+    if (insn->segment == RH_GS) {
+        return insn->base == R11 && insn->index == RH_NO_REG ? tlb_field(r, &r->known, &view) >= 0 : complain(r, "another %gs operand");
+    }
+    return check_guest_memory(r);
+}
+
+static bool check_insn(Reader *r)
+{
+    const RhInsn *insn = &r->insn;
+
+    if (!is_allowed(insn) || (insn->traits & RH_INSN_PRIVILEGED)) {
+        return complain(r, "an instruction that is not on the list");
+    }
+    if (touches_rsp(insn)) {
+        return complain(r, "RSP");
+    }
+    if (insn->rep && insn->op != RH_OP_PAUSE && insn->op != RH_OP_XCHG) {
+        return complain(r, "a repeat prefix");
+    }
+    if (!check_memory(r)) {
+        return false;
+    }
+    return (insn->op != RH_OP_JMP && insn->op != RH_OP_JCC && insn->op != RH_OP_CALL) || check_jump(r);
+}
+
+/* --- a block --- */
+
+static bool decode(Reader *r)
+{
+    return rh_decode(r->at, MIN((unsigned)(r->start + r->len - r->at), (unsigned)RH_INSN_MAX), RH_CODE_64, &r->insn) == RH_DECODE_OK ||
+           complain(r, "no instruction");
+}
+
+static void find_borders(Reader *r)
+{
+    for (r->at = r->start; r->at < r->start + r->len && decode(r); r->at += r->insn.len) {
+        r->is_border[r->at - r->start] = 1;
+    }
+    for (r->at = r->start; r->at < r->start + r->len && decode(r); r->at += r->insn.len) {
+        int64_t into = r->at + r->insn.len + (int64_t)r->insn.imm - r->start;
+
+        if ((r->insn.op == RH_OP_JMP || r->insn.op == RH_OP_JCC) && into >= 0 && into <= r->at - r->start) {
+            r->is_backward[into] = 1;
+        }
+    }
+}
+
+/* What is known where control may come from elsewhere */
+static void join(Reader *r)
+{
+    uint64_t into = (uint64_t)(r->at - r->start);
+
+    if (r->is_backward[into]) {
+        r->known = (Known){ 0 };
+    } else if (r->has_known[into] && !r->falls_through) {
+        r->known = r->known_at[into];
+    } else if (r->has_known[into] || !r->falls_through) {
+        r->known = (Known){ 0 };
+    }
+}
+
+static void show(const Reader *r)
+{
+    g_autoptr(GString) text = g_string_new(r->wrong);
+
+    g_string_append_printf(text, ", at %u:", (unsigned)(r->at - r->start));
+    for (unsigned i = 0; i < r->insn.len; i++) {
+        g_string_append_printf(text, " %02x", r->at[i]);
+    }
+    g_test_message("%s", text->str);
+}
+
+static bool check_block(const RhTcgJit *jit, const RhBlock *block, bool is_quiet)
+{
+    static Reader r;
+
+    g_assert_cmpuint(block->code_len, <, MAX_CODE);
+    memset(&r, 0, sizeof(r));
+    r.jit = jit;
+    r.start = block->write_start;
+    r.len = block->code_len;
+    find_borders(&r);
+    for (r.at = r.start; r.at < r.start + r.len && !r.wrong && decode(&r); r.at += r.insn.len) {
+        join(&r);
+        if (!check_insn(&r)) {
+            break;
+        }
+        follow(&r);
+        r.falls_through = r.insn.op != RH_OP_JMP;
+    }
+    if (!r.wrong && r.falls_through) {
+        complain(&r, "runs out of the block");
+    }
+    if (r.wrong && !is_quiet) {
+        show(&r);
+    }
+    return !r.wrong;
+}
+
+/* --- what is translated --- */
+
+static Rig *rig;
+static unsigned nr_made;
+
+static void enter(RigMode mode, unsigned cpl)
+{
+    rig_enter(rig, mode, cpl);
+    rig->cpu->cr4 |= mode == RIG_LONG ? 0x50000u : 0x40000u;
+    rig->cpu->xcr0 = 7;
+    rh_tcg_settle(rig->cpu);
+    rh_tlb_flush(rig->cpu, false);
+}
+
+/* False: the block that was made of these bytes is not what it should be; they are shown. */
+static bool is_contained(const uint8_t *code, unsigned len, uint64_t rip)
+{
+    RhTcgCpu *cpu = rig->cpu;
+    const RhBlock *block;
+
+    memset(rig->ram->host + CODE, 0xcc, RH_PAGE_SIZE);
+    memcpy(rig->ram->host + rip, code, len);
+    rh_jit_drop_page(cpu->jit, CODE);
+    cpu->rip = rip;
+    block = rh_jit_find(cpu->jit);
+    g_assert_nonnull(block);
+    if (!block->entry) {
+        return true;
+    }
+    nr_made++;
+    if (!check_block(cpu->jit, block, false)) {
+        for (unsigned i = 0; i < len; i++) {
+            g_test_message("  guest's: %02x", code[i]);
+        }
+        return false;
+    }
+    return true;
+}
+
+static const struct {
+    RigMode mode;
+    unsigned cpl;
+} modes[] = { { RIG_LONG, 3 }, { RIG_LONG, 0 }, { RIG_PAGED, 3 }, { RIG_PROTECTED, 0 }, { RIG_COMPAT, 3 } };
+
+static void test_every_encoding(void)
+{
+    uint64_t seed = rh_check_environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    for (unsigned m = 0; m < RH_COUNT(modes); m++) {
+        enter(modes[m].mode, modes[m].cpl);
+        for (unsigned i = 0; i < rh_native_nr_templates() && nr_failed < 3; i++) {
+            rh_native_case_nth(i, &seed, &at);
+            nr_failed += !is_contained(at.code, at.len, CODE + 16);
+        }
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+static void test_sequences(void)
+{
+    uint64_t seed = rh_check_environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 5000) && nr_failed < 3; i++) {
+        unsigned m = i * 5 / 5000 % RH_COUNT(modes);
+
+        if (i % 1000 == 0) {
+            enter(modes[m].mode, modes[m].cpl);
+        }
+        rh_native_case_sequence(24, &seed, &at);
+        nr_failed += !is_contained(at.code, at.len, CODE + 16 + rh_native_below(&seed, 3800));
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+/* Bytes without sense, and instructions with one byte changed: branches everywhere among them */
+static void test_random_bytes(void)
+{
+    uint64_t seed = rh_check_environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    uint8_t bytes[256];
+
+    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 20000) && nr_failed < 3; i++) {
+        unsigned m = i / 1000 % RH_COUNT(modes);
+        unsigned nr = 0;
+
+        if (i % 1000 == 0) {
+            enter(modes[m].mode, modes[m].cpl);
+        }
+        while (nr + 16 < sizeof(bytes)) {
+            RhInsn insn;
+
+            rh_native_code_random(&seed, &insn);
+            if (rh_native_one_in(&seed, 4)) {
+                insn.bytes[rh_native_below(&seed, insn.len)] = (uint8_t)(rh_native_next(&seed) >> 40);
+            }
+            memcpy(bytes + nr, insn.bytes, insn.len);
+            nr += insn.len;
+            if (rh_native_one_in(&seed, 6)) {           /* jcc, jmp, call, of one byte or four */
+                static const uint8_t branches[] = { 0x70, 0x75, 0x7e, 0xeb, 0xe8, 0xe9, 0xc3, 0xff };
+
+                bytes[nr++] = branches[rh_native_below(&seed, sizeof(branches))];
+                bytes[nr++] = (uint8_t)(rh_native_next(&seed) >> 40);
+            }
+        }
+        nr_failed += !is_contained(bytes, nr, CODE + 16 + rh_native_below(&seed, 3800));
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+/* The reader itself finds what is wrong: code of the translator's with one thing changed each. */
+static void test_reader(void)
+{
+    static const uint8_t store[] = { 0x48, 0x89, 0x03, 0xc3 };      /* mov [rbx], rax; ret */
+    RhTcgCpu *cpu = rig->cpu;
+    unsigned nr_found = 0, nr_changed = 0;
+    RhBlock *block;
+
+    enter(RIG_LONG, 3);
+    g_assert_true(is_contained(store, sizeof(store), CODE + 16));
+    block = rh_jit_find(cpu->jit);
+    for (unsigned i = 0; i < block->code_len; i++) {
+        uint8_t was = block->write_start[i];
+
+        block->write_start[i] ^= 0x10;
+        nr_changed++;
+        nr_found += !check_block(cpu->jit, block, true);
+        block->write_start[i] = was;
+    }
+    /* Others are operations or registers as good as what they stand for. */
+    g_assert_cmpuint(nr_found, >, nr_changed / 2);
+}
+
+/* The glue uses the engine's stack as C does; its memory is the CPU's struct all the same, and what it jumps to is never the guest's. */
+static void test_glue(void)
+{
+    static const uint16_t in_glue[] = {
+        RH_OP_MOV, RH_OP_PUSH, RH_OP_POP, RH_OP_ADD, RH_OP_SUB, RH_OP_AND, RH_OP_SHL, RH_OP_CMP, RH_OP_TEST, RH_OP_JCC, RH_OP_JMP,
+        RH_OP_JMP_IND, RH_OP_CALL_IND, RH_OP_RET, RH_OP_INT3, RH_OP_LEA,
+    };
+    const RhTcgJit *jit = rig->cpu->jit;
+    const uint8_t *at = rh_codemem_writable(jit->mem, (const void *)(uintptr_t)jit->enter);
+    RhInsn insn = { 0 };
+
+    for (; at < jit->glue.jump || insn.op != RH_OP_JMP; at += insn.len) {
+        bool is_listed = false;
+
+        g_assert_cmpint(rh_decode(at, RH_INSN_MAX, RH_CODE_64, &insn), ==, RH_DECODE_OK);
+        for (unsigned i = 0; i < RH_COUNT(in_glue); i++) {
+            is_listed |= insn.op == in_glue[i];
+        }
+        g_assert_true(is_listed);
+        g_assert_true(!insn.has_mem || insn.op == RH_OP_LEA || insn.segment == RH_GS);
+        g_assert_false(writes_memory(&insn) && insn.has_mem && insn.base != RH_NO_REG);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *why;
+    int result;
+
+    rh_thread_init_main();
+    g_test_init(&argc, &argv, NULL);
+    if (!rh_native_init(&why)) {
+        g_print("1..0 # SKIP %s\n", why);
+        return 0;
+    }
+    rig = jit_rig_new(CODE_SIZE);
+    g_test_add_func("/tcg-emitted/glue", test_glue);
+    g_test_add_func("/tcg-emitted/reader", test_reader);
+    g_test_add_func("/tcg-emitted/every-encoding", test_every_encoding);
+    g_test_add_func("/tcg-emitted/sequences", test_sequences);
+    g_test_add_func("/tcg-emitted/random-bytes", test_random_bytes);
+    result = g_test_run();
+    g_test_message("%u blocks", nr_made);
+    jit_rig_free(rig);
+    return result;
+}

@@ -1,0 +1,216 @@
+/*
+ * The translator against the processor: each encoding that the decoder knows, random ones, and sequences. With status flags that are
+ * exact at every fault, and without. TCG_SEED and TCG_CASES in the environment choose what is random and how much of it.
+ */
+#include "tests/tcg/check.h"
+#include "tests/tcg/generate.h"
+#include "tests/unit/tcg-jit-rig.h"
+
+#include <immintrin.h>
+
+enum {
+    CODE_GPA = RIG_PAGES, DATA_GPA = RIG_PAGES + RH_PAGE_SIZE,
+    CODE_AT = RH_NATIVE_CODE + RH_NATIVE_CODE_AT,
+    PTE_READ = 5, PTE_WRITE = 7,            /* present, user */
+    MAX_ROUNDS = 1000,
+    CASES = 30000, SEQUENCES = 20000,
+    CODE_SIZE = 16 << 20,
+    SEQUENCE_INSNS = 12,
+};
+#define CR4 (0x600u | 0x10000u | 0x40000u)  /* OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE */
+
+static Rig *rig;
+static uint64_t flush_seed = 1;
+
+/* A program's view: one page of code, two of data, and nothing else that it may touch. */
+static void make_machine(void)
+{
+    rig = jit_rig_new(CODE_SIZE);
+    rig_enter(rig, RIG_LONG, 3);
+    rig_map(rig, RH_NATIVE_CODE, CODE_GPA | PTE_READ, RH_PAGE_SIZE);
+    for (unsigned at = 0; at < RH_NATIVE_DATA_SIZE; at += RH_PAGE_SIZE) {
+        rig_map(rig, RH_NATIVE_DATA + at, (DATA_GPA + at) | PTE_WRITE, RH_PAGE_SIZE);
+    }
+    for (uint64_t at = 0; at < RIG_RAM_SIZE; at += 2 << 20) {
+        rig_poke(rig, rig_entry_at(rig, at, 2 << 20), 8, 0);
+    }
+    rig->cpu->seg[RH_TR].limit = 0x67;      /* no ports */
+    rig->cpu->cr4 |= CR4;
+    rig->cpu->xcr0 = 7;
+    jit_rig_halt_on_exceptions(rig);
+}
+
+static void enter_user(void)
+{
+    RhTcgCpu *cpu = rig->cpu;
+
+    cpu->seg[RH_CS] = (RhX86Segment){ 0, UINT32_MAX, 0xb | RH_SEG_S | 3u << RH_SEG_DPL_SHIFT | RH_SEG_P | RH_SEG_L | RH_SEG_G,
+                                      RIG_USER_CODE64 | 3 };
+    cpu->seg[RH_SS] = (RhX86Segment){ 0, UINT32_MAX, 0x3 | RH_SEG_S | 3u << RH_SEG_DPL_SHIFT | RH_SEG_P | RH_SEG_DB | RH_SEG_G,
+                                      RIG_USER_DATA | 3 };
+    cpu->is_halted = false;
+    cpu->is_shut_down = false;
+}
+
+static void set_state(const RhNativeState *before)
+{
+    RhTcgCpu *cpu = rig->cpu;
+
+    enter_user();
+    memcpy(cpu->gpr, before->gpr, sizeof(cpu->gpr));
+    cpu->rip = CODE_AT;
+    cpu->rflags = before->rflags | RH_RFLAGS_IF | 2;
+    cpu->seg[RH_FS].base = before->fs_base;
+    cpu->seg[RH_GS].base = before->gs_base;
+    rh_tcg_settle(cpu);
+    cpu->vector = before->vector;
+    cpu->vector.fcw |= 0x40;                /* reads as one */
+    cpu->vector.xstate_bv = 7;
+    cpu->fault = (RhFault){ 0 };
+    cpu->cr2 = 0;
+    memcpy(rig->ram->host + DATA_GPA, before->data, sizeof(before->data));
+}
+
+static void get_fault(RhNativeState *after, const JitRigFrame *frame, size_t len)
+{
+    bool is_outside = frame->rip - CODE_AT >= len;
+
+    after->rip = frame->rip;
+    after->fault = RH_NATIVE_NO_FAULT;
+    if (frame->vector == RH_EXC_BP && (after->rip - 1) - CODE_AT >= len) {
+        after->rip--;                       /* where a jump has led, or behind the code */
+    } else if (frame->vector == RH_EXC_DB || !is_outside) {
+        after->fault = (uint8_t)frame->vector;
+        after->fault_error = frame->error;
+        after->fault_cr2 = frame->vector == RH_EXC_PF ? rig->cpu->cr2 : 0;
+    }
+}
+
+static void get_state(RhNativeState *after, size_t len)
+{
+    const RhTcgCpu *cpu = rig->cpu;
+    JitRigFrame frame;
+
+    jit_rig_frame(rig, &frame);
+    memcpy(after->gpr, cpu->gpr, sizeof(cpu->gpr));
+    after->gpr[RH_RSP] = frame.rsp;
+    after->rflags = frame.rflags;
+    after->fs_base = cpu->seg[RH_FS].base;
+    after->gs_base = cpu->seg[RH_GS].base;
+    after->vector = cpu->vector;
+    memcpy(after->data, rig->ram->host + DATA_GPA, sizeof(after->data));
+    get_fault(after, &frame, len);
+}
+
+/* Now and then with an empty TLB: memory is reached out of line then. */
+static void run(const RhNativeState *before, const uint8_t *code, size_t len, RhNativeState *after)
+{
+    RhTcgCpu *cpu = rig->cpu;
+
+    memset(rig->ram->host + CODE_GPA, 0xcc, RH_PAGE_SIZE);
+    memcpy(rig->ram->host + CODE_GPA + RH_NATIVE_CODE_AT, code, len);
+    rh_jit_drop_page(cpu->jit, CODE_GPA);
+    set_state(before);
+    if (rh_native_one_in(&flush_seed, 2)) {
+        rh_tlb_flush(cpu, false);
+    }
+    jit_rig_bind(cpu);
+    if (!jit_rig_run(rig, MAX_ROUNDS)) {
+        g_test_message("does not come to an end");
+    }
+    g_assert_false(cpu->is_shut_down);
+    get_state(after, len);
+}
+
+static void test_systematic(gconstpointer is_exact)
+{
+    jit_rig_exact(rig, is_exact);
+    rh_check_systematic(2, run);
+}
+
+static void test_random(gconstpointer is_exact)
+{
+    jit_rig_exact(rig, is_exact);
+    rh_check_random(CASES, run);
+}
+
+/* Sequences are what flags and registers are kept across. */
+static void test_sequences(gconstpointer is_exact)
+{
+    uint64_t seed = rh_check_environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    jit_rig_exact(rig, is_exact);
+    for (uint64_t i = 0; i < rh_check_environment("TCG_CASES", SEQUENCES) && nr_failed < RH_CHECK_SHOWN; i++) {
+        rh_native_case_sequence(SEQUENCE_INSNS, &seed, &at);
+        if (!is_exact) {
+            at.undefined_flags_at_fault = RH_FLAGS_STATUS;
+        }
+        nr_failed += rh_check_case(&at, run);
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+/* What was wrong once. Memory operands are at [RBX], [RSI] or relative to RIP. */
+static const struct {
+    const char *name;
+    unsigned len;
+    uint8_t code[16];
+} once_wrong[] = {
+    { "vzeroupper", 5, { 0xc4, 0x01, 0x78, 0x77, 0x90 } },          /* has no ModRM */
+    { "ret-not-canonical", 1, { 0xc3 } },                           /* faults itself, RSP as it was */
+    { "call-not-canonical", 2, { 0xff, 0xd0 } },
+    { "flags-at-xm", 5, { 0x0f, 0x59, 0xc9, 0x01, 0xc8 } },         /* mulps; add overwrites the flags of what was before */
+};
+
+static void test_once_wrong(gconstpointer is_exact)
+{
+    enum { ROUNDS = 50 };
+    uint64_t seed = 1;
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    jit_rig_exact(rig, is_exact);
+    for (unsigned i = 0; i < RH_COUNT(once_wrong) * ROUNDS; i++) {
+        unsigned nr = i % RH_COUNT(once_wrong);
+
+        g_assert_true(rh_native_case_set(once_wrong[nr].code, once_wrong[nr].len, &seed, &at));
+        at.len = once_wrong[nr].len;
+        memcpy(at.code, once_wrong[nr].code, at.len);
+        at.nr_insns = at.len == at.insn.len ? 1 : 2;
+        at.undefined_flags_at_fault = is_exact ? 0 : RH_FLAGS_STATUS;
+        if (rh_check_case(&at, run)) {
+            g_test_message("%s", once_wrong[nr].name);
+            nr_failed++;
+        }
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    const char *why;
+    int result;
+
+    rh_thread_init_main();
+    g_test_init(&argc, &argv, NULL);
+    rh_jit_catch_signals();             /* native.c passes on what is not its own */
+    if (!rh_native_init(&why)) {
+        g_print("1..0 # SKIP %s\n", why);
+        return 0;
+    }
+    make_machine();
+    for (unsigned is_exact = 0; is_exact < 2; is_exact++) {
+        const char *name = is_exact ? "exact" : "usual";
+        gconstpointer flag = GUINT_TO_POINTER(is_exact);
+
+        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/once-wrong", name), flag, test_once_wrong);
+        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/systematic", name), flag, test_systematic);
+        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/random", name), flag, test_random);
+        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/sequences", name), flag, test_sequences);
+    }
+    result = g_test_run();
+    jit_rig_free(rig);
+    return result;
+}

@@ -1,0 +1,102 @@
+/*
+ * The paravirtual clock: what the guest's memory says after WRMSR is the host's time, and stays so when the guest moves its TSC.
+ */
+#include "target/i386/tcg/pvclock.h"
+
+#include <time.h>
+#include "target/i386/cpuid.h"
+#include "tcg-rig.h"
+
+static RhCpuidEntry leaf = { .leaf = 0x40000001, .eax = 1u << 3 };
+
+static Rig *clock_rig(RhTcgClock *clock)
+{
+    Rig *rig = rig_new();
+
+    rig_enter(rig, RIG_LONG, 0);
+    rh_tcg_clock_begin(clock);
+    rig->cpu->clock = clock;
+    rig->cpu->cpuid = &leaf;
+    rig->cpu->nr_cpuid = 1;
+    return rig;
+}
+
+/* As a guest reads it. */
+static int64_t read_clock(Rig *rig, uint64_t at)
+{
+    uint64_t ticks = rh_tcg_tsc(rig->cpu) - rig_peek(rig, at + 8, 8);
+    int shift = (int8_t)rig_peek(rig, at + 28, 1);
+
+    g_assert_cmpuint(rig_peek(rig, at, 4) % 2, ==, 0);
+    g_assert_cmpuint(rig_peek(rig, at + 29, 1), ==, 1);
+    ticks = shift >= 0 ? ticks << shift : ticks >> -shift;
+    return (int64_t)(rig_peek(rig, at + 16, 8) + (uint64_t)((unsigned __int128)ticks * rig_peek(rig, at + 24, 4) >> 32));
+}
+
+static void test_runs(void)
+{
+    RhTcgClock clock;
+    Rig *rig = clock_rig(&clock);
+    int64_t first, began, took;
+    uint64_t tsc;
+
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_cmpuint(rig_peek(rig, RIG_PAGES, 4), ==, 2);
+    began = g_get_monotonic_time();
+    first = read_clock(rig, RIG_PAGES);
+    g_usleep(20000);
+    took = read_clock(rig, RIG_PAGES) - first;
+    /* Whatever the host does in between, it is in both; a wrong rate is not. */
+    g_assert_cmpint(took, >=, 19900000);
+    g_assert_cmpint(took / 1000, <=, g_get_monotonic_time() - began + 1000);
+
+    tsc = rh_tcg_tsc(rig->cpu);
+    g_assert_true(rh_tcg_write_msr(rig->cpu, 0x10, tsc + UINT64_C(1000000000000)));
+    g_assert_cmpint(read_clock(rig, RIG_PAGES) - first, >=, took);
+    g_assert_cmpint((read_clock(rig, RIG_PAGES) - first) / 1000, <=, g_get_monotonic_time() - began + 1000);
+    rig_free(rig);
+}
+
+static void test_calendar(void)
+{
+    RhTcgClock clock;
+    Rig *rig = clock_rig(&clock);
+    int64_t ns, now;
+
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_WALL_CLOCK, RIG_PAGES + 64));
+    g_assert_cmpuint(rig_peek(rig, RIG_PAGES + 64, 4), ==, 2);
+    ns = (int64_t)rig_peek(rig, RIG_PAGES + 68, 4) * 1000000000 + (int64_t)rig_peek(rig, RIG_PAGES + 72, 4);
+    ns += read_clock(rig, RIG_PAGES);
+    now = g_get_real_time();
+    g_assert_cmpint(ABS(now - ns / 1000), <, 1000000);
+    rig_free(rig);
+}
+
+/* Across the end of RAM, and switched off: nothing breaks, nothing is written. */
+static void test_odd(void)
+{
+    RhTcgClock clock;
+    Rig *rig = clock_rig(&clock);
+    uint64_t value;
+
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, (RIG_RAM_SIZE - 12) | 1));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES));
+    g_assert_cmpuint(rig_peek(rig, RIG_PAGES, 8), ==, 0);
+    g_assert_true(rh_tcg_read_msr(rig->cpu, RH_MSR_SYSTEM_TIME, &value));
+    g_assert_cmpuint(value, ==, RIG_PAGES);
+    leaf.eax = 0;
+    g_assert_false(rh_tcg_write_msr(rig->cpu, RH_MSR_SYSTEM_TIME, RIG_PAGES | 1));
+    g_assert_cmpuint(rig->cpu->fault.vector, ==, 13);
+    leaf.eax = 1u << 3;
+    rig_free(rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/tcg/pvclock/runs", test_runs);
+    g_test_add_func("/tcg/pvclock/calendar", test_calendar);
+    g_test_add_func("/tcg/pvclock/odd", test_odd);
+    return g_test_run();
+}
