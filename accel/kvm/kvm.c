@@ -276,4 +276,5 @@ RH_ACCEL(RhKvm,
     .stats_schema = rh_kvm_stats_schema,
     .set_clock_running = rh_kvm_set_clock_running,
     .cpu_limits = rh_kvm_cpu_limits,
+    .has_wall_clock = true,
     .runs_guest = true);

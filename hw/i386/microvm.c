@@ -223,6 +223,15 @@ static bool set_up_irqchip(Microvm *mvm, GError **err)
            rh_fail(err, "ioapic2=on needs kernel-irqchip=split or off, it is on");
 }
 
+/* Guests that can run need one clock that tells the time of day. */
+static bool wants_rtc(const Microvm *mvm)
+{
+    const RhVm *vm = rh_machine_vm((RhMachine *)mvm);
+    const RhAccelType *accel = vm->accel ? rh_accel_type(vm->accel) : NULL;
+
+    return mvm->rtc == RH_ON || (mvm->rtc == RH_AUTO && accel && accel->runs_guest && !accel->has_wall_clock);
+}
+
 static bool microvm_build(RhMachine *machine, GError **err)
 {
     Microvm *mvm = (Microvm *)machine;
@@ -238,7 +247,7 @@ static bool microvm_build(RhMachine *machine, GError **err)
             return false;
         }
     }
-    return rh_pc_make_chips(pc, mvm->isa, mvm->rtc == RH_ON, err) &&
+    return rh_pc_make_chips(pc, mvm->isa, wants_rtc(mvm), err) &&
            (!mvm->has_ioapic2 || rh_pc_make_ioapic2(pc, err)) && rh_pc_make_cpus(machine, err) &&
            make_pcie(mvm, err) && make_transports(mvm, err) && make_ged(mvm, err);
 }

@@ -77,6 +77,7 @@ struct RhAccelType {
     GPtrArray *(*stats_schema)(RhAccel *accel, RhVcpu *vcpu, GError **err);
 
     bool runs_guest;        /* false for qtest: vCPUs never execute */
+    bool has_wall_clock;    /* guests learn the time of day from it (kvmclock) */
     bool clock_is_manual;   /* guest time is moved by a test */
     /* The machine's clock stops or goes on (kvmclock, TSC); optional */
     void (*set_clock_running)(RhAccel *accel, bool is_running);

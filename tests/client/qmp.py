@@ -297,4 +297,17 @@ def another_back_end_under_a_serial_port(folder):
         assert qmp.refuse("chardev-change", id="nosuch", backend=log)["desc"] == "Chardev 'nosuch' does not exist"
 
 
+@case
+def clock_of_microvm(folder):
+    """rtc=auto: where guests have no other clock that tells the time of day."""
+    rows = [("tcg", "auto", 1), ("tcg", "off", 0), ("qtest", "auto", 0), ("qtest", "on", 1)]
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        rows += [("kvm", "auto", 0), ("kvm", "on", 1)]
+    for accel, rtc, wanted in rows:
+        path = folder / f"{accel}-{rtc}"
+        with Program("-M", f"microvm,accel={accel},rtc={rtc}", "-S", *QUIET, *monitor(path)), Qmp(path) as qmp:
+            tree = qmp.ask("human-monitor-command", **{"command-line": "info qtree"})
+            assert tree.count("mc146818rtc") == wanted, (accel, rtc, tree)
+
+
 main()

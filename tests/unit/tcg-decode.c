@@ -370,6 +370,20 @@ static void test_traits(void)
     }
 }
 
+/* LAHF and SAHF came before there was a feature bit; only 64-bit code asks for it. */
+static void test_lahf(void)
+{
+    static const uint8_t codes[] = { 0x9e, 0x9f };
+    RhInsn insn;
+
+    for (unsigned i = 0; i < RH_COUNT(codes); i++) {
+        g_assert_cmpint(rh_decode(&codes[i], 1, RH_CODE_64, &insn), ==, RH_DECODE_OK);
+        g_assert_cmpuint(insn.feature, ==, RH_FEAT_LM);
+        g_assert_cmpint(rh_decode(&codes[i], 1, RH_CODE_32, &insn), ==, RH_DECODE_OK);
+        g_assert_cmpuint(insn.feature, ==, RH_FEAT_BASE);
+    }
+}
+
 static void test_offsets(void)
 {
     RhInsn insn = decode_64("66c7848811223344" "abcd");
@@ -404,6 +418,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/decode/length", test_length);
     g_test_add_func("/tcg/decode/flags", test_flags);
     g_test_add_func("/tcg/decode/traits", test_traits);
+    g_test_add_func("/tcg/decode/lahf", test_lahf);
     g_test_add_func("/tcg/decode/offsets", test_offsets);
     g_test_add_func("/tcg/decode/names", test_names);
     return g_test_run();

@@ -428,6 +428,22 @@ static void test_lock(void)
     rig_free(rig);
 }
 
+/* That SYSRET is not enabled comes before who may use it. */
+static void test_sysret_refused(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (int has_sce = 0; has_sce < 2; has_sce++) {
+        rig_enter(rig, RIG_LONG, 3);
+        cpu->efer = has_sce ? cpu->efer | RH_EFER_SCE : cpu->efer & ~(uint64_t)RH_EFER_SCE;
+        rig_code(rig, "\x48\x0f\x07", 3);
+        g_assert_false(rh_tcg_step(cpu));
+        g_assert_cmpuint(cpu->fault.vector, ==, has_sce ? RH_EXC_GP : RH_EXC_UD);
+    }
+    rig_free(rig);
+}
+
 /* A string instruction that faults in the middle has done what is before, and registers say so. */
 static void test_string_fault(void)
 {
@@ -798,6 +814,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
     g_test_add_func("/tcg-interp/v86", test_v86);
+    g_test_add_func("/tcg-interp/sysret-refused", test_sysret_refused);
     g_test_add_func("/tcg-interp/ports", test_ports);
     g_test_add_func("/tcg-interp/xgetbv", test_xgetbv);
     return g_test_run();

@@ -670,6 +670,8 @@ static void test_syscall_refused(void)
     cpu->efer &= ~(uint64_t)RH_EFER_SCE;
     g_assert_false(rh_tcg_syscall(cpu, 0));
     g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_UD);
+    g_assert_false(rh_tcg_sysret(cpu, 8));              /* before CPL */
+    g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_UD);
     cpu = cpu_of(rig, RIG_LONG, 0);
     cpu->gpr[RH_RCX] = UINT64_C(1) << 47;
     g_assert_false(rh_tcg_sysret(cpu, 8));

@@ -7,18 +7,7 @@
 #include "softmmu/accel.h"
 #include "target/i386/tcg/vector-live.h"
 
-#define CR0_WP 0x00010000u
-#define CR0_NW 0x20000000u
-#define CR0_CD 0x40000000u
-#define CR0_ET 0x00000010u
 #define CR0_FIXED (~UINT64_C(0xe005003f))
-#define CR4_PSE 0x10u
-#define CR4_PGE 0x80u
-#define CR4_DE 0x8u
-#define CR4_PCIDE 0x20000u
-#define CR4_OSXSAVE 0x40000u
-#define CR4_SMEP 0x100000u
-#define CR4_SMAP 0x200000u
 #define CR3_NO_FLUSH (UINT64_C(1) << 63)
 #define PDPTE_P 1u
 #define PDPTE_RESERVED UINT64_C(0x1e6)
@@ -62,33 +51,33 @@ static bool may_page(RhTcgCpu *cpu, uint64_t value)
         return !(cpu->efer & RH_EFER_LME) || ((cpu->cr4 & RH_CR4_PAE) && !(cpu->seg[RH_CS].access & RH_SEG_L));
     }
     if (!(value & RH_CR0_PG) && (cpu->cr0 & RH_CR0_PG)) {       /* goes off */
-        return !cpu->is_64 && !(cpu->cr4 & CR4_PCIDE);
+        return !cpu->is_64 && !(cpu->cr4 & RH_CR4_PCIDE);
     }
     return true;
 }
 
 static bool write_cr0(RhTcgCpu *cpu, uint64_t value)
 {
-    uint64_t changed = (value ^ cpu->cr0) | CR0_ET;
+    uint64_t changed = (value ^ cpu->cr0) | RH_CR0_ET;
     uint64_t efer = cpu->efer;
 
-    if (value >> 32 || ((value & RH_CR0_PG) && !(value & RH_CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)) ||
+    if (value >> 32 || ((value & RH_CR0_PG) && !(value & RH_CR0_PE)) || ((value & RH_CR0_NW) && !(value & RH_CR0_CD)) ||
         !may_page(cpu, value)) {
         return rh_tcg_gp0(cpu);
     }
-    value = (value & ~CR0_FIXED) | CR0_ET;
+    value = (value & ~CR0_FIXED) | RH_CR0_ET;
     if (changed & RH_CR0_PG) {
         efer &= ~(uint64_t)RH_EFER_LMA;
         if ((value & RH_CR0_PG) && (efer & RH_EFER_LME)) {
             efer |= RH_EFER_LMA;
         }
     }
-    if (is_pae(value, cpu->cr4, efer) && (changed & (RH_CR0_PG | CR0_NW | CR0_CD)) && !load_pdptrs(cpu, cpu->cr3)) {
+    if (is_pae(value, cpu->cr4, efer) && (changed & (RH_CR0_PG | RH_CR0_NW | RH_CR0_CD)) && !load_pdptrs(cpu, cpu->cr3)) {
         return false;
     }
     cpu->cr0 = value;
     cpu->efer = efer;
-    if (changed & (RH_CR0_PG | RH_CR0_PE | CR0_WP)) {
+    if (changed & (RH_CR0_PG | RH_CR0_PE | RH_CR0_WP)) {
         rh_tlb_flush(cpu, false);
     }
     rh_tcg_settle(cpu);
@@ -97,7 +86,7 @@ static bool write_cr0(RhTcgCpu *cpu, uint64_t value)
 
 static bool write_cr3(RhTcgCpu *cpu, uint64_t value)
 {
-    bool has_pcid = cpu->cr4 & CR4_PCIDE;
+    bool has_pcid = cpu->cr4 & RH_CR4_PCIDE;
     bool keep_old = has_pcid && (value & CR3_NO_FLUSH);
 
     if (has_pcid) {
@@ -119,15 +108,15 @@ static bool write_cr4(RhTcgCpu *cpu, uint64_t value)
     uint64_t changed = value ^ cpu->cr4;
 
     if ((value & ~cpu->cr4_allowed) || (cpu->is_long && !(value & RH_CR4_PAE)) ||
-        ((changed & value & CR4_PCIDE) && (!cpu->is_long || (cpu->cr3 & 0xfff)))) {
+        ((changed & value & RH_CR4_PCIDE) && (!cpu->is_long || (cpu->cr3 & 0xfff)))) {
         return rh_tcg_gp0(cpu);
     }
-    if (is_pae(cpu->cr0, value, cpu->efer) && (changed & (RH_CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) &&
+    if (is_pae(cpu->cr0, value, cpu->efer) && (changed & (RH_CR4_PAE | RH_CR4_PGE | RH_CR4_PSE | RH_CR4_SMEP)) &&
         !load_pdptrs(cpu, cpu->cr3)) {
         return false;
     }
     cpu->cr4 = value;
-    if (changed & (CR4_PSE | RH_CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP)) {
+    if (changed & (RH_CR4_PSE | RH_CR4_PAE | RH_CR4_PGE | RH_CR4_PCIDE | RH_CR4_SMEP | RH_CR4_SMAP)) {
         rh_tlb_flush(cpu, false);
     }
     rh_tcg_settle(cpu);
@@ -180,7 +169,7 @@ bool rh_tcg_read_cr(RhTcgCpu *cpu, unsigned nr, uint64_t *ret)
 static bool debug_register(RhTcgCpu *cpu, unsigned *nr)
 {
     if (*nr == 4 || *nr == 5) {
-        if (cpu->cr4 & CR4_DE) {
+        if (cpu->cr4 & RH_CR4_DE) {
             return rh_tcg_ud(cpu);
         }
         *nr += 2;

@@ -10,7 +10,6 @@
 
 #define SHADOW_MOV_SS 1u        /* holds back #DB for one instruction, SDM vol. 3 §6.8.3 */
 
-#define CR4_DE 0x8u
 
 typedef enum Kind { ON_FETCH = 0, ON_WRITE = 1, ON_IO = 2, ON_ACCESS = 3 } Kind;
 
@@ -107,7 +106,7 @@ void rh_tcg_note_data_access(RhTcgCpu *cpu, uint64_t linear, unsigned size, bool
 void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size)
 {
     for (unsigned i = 0; i < 4; i++) {
-        if ((cpu->cr4 & CR4_DE) && is_enabled(cpu, i) && kind_of(cpu, i) == ON_IO && overlaps(cpu, i, port, size)) {
+        if ((cpu->cr4 & RH_CR4_DE) && is_enabled(cpu, i) && kind_of(cpu, i) == ON_IO && overlaps(cpu, i, port, size)) {
             rh_debug_pend(cpu, 1u << i);
         }
     }

@@ -515,12 +515,15 @@ static void set_registers(Decoder *d, const RhDecodeRow *row, const RhDecodeForm
     }
 }
 
-static void set_traits(RhInsn *insn, const RhDecodeRow *row, const RhDecodeForm *form)
+static void set_traits(const Decoder *d, RhInsn *insn, const RhDecodeRow *row, const RhDecodeForm *form)
 {
     insn->traits = row->traits;
     insn->feature = !insn->is_vex ? row->feature : insn->vex_l ? row->feature_256 : row->feature_128;
     if (row->op == RH_OP_CMPXCHG8B && insn->size == 16) {
         insn->feature = RH_FEAT_CX16;
+    }
+    if (insn->feature == RH_FEAT_LM && !d->is_64) {     /* LAHF and SAHF are older than the feature */
+        insn->feature = RH_FEAT_BASE;
     }
     if (!insn->has_mem) {
         return;
@@ -716,7 +719,7 @@ static bool decode(Decoder *d)
     insn->op = row->op;
     set_operands(insn, form);
     set_registers(d, row, form);
-    set_traits(insn, row, form);
+    set_traits(d, insn, row, form);
     set_flags(insn, row);
     set_segment(d, row);
     if (row->chk & C_NOREX) {

@@ -124,13 +124,12 @@ static const struct {
     { 1u << 20, 7, RH_X86_EBX, 7 },     /* SMEP */
     { 1u << 21, 7, RH_X86_EBX, 20 },    /* SMAP */
 };
-#define CR4_PCE (1u << 8)
 
 static void learn_control_bits(RhTcgCpu *cpu)
 {
     uint32_t extended = leaf_reg(cpu, 0x80000001, 0, RH_X86_EDX);
 
-    cpu->cr4_allowed = CR4_PCE;
+    cpu->cr4_allowed = RH_CR4_PCE;
     for (size_t i = 0; i < RH_COUNT(cr4_bits); i++) {
         if (leaf_reg(cpu, cr4_bits[i].leaf, 0, cr4_bits[i].reg) >> cr4_bits[i].bit & 1) {
             cpu->cr4_allowed |= cr4_bits[i].cr4;

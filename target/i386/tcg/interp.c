@@ -197,7 +197,7 @@ const RhInterpRow rh_interp_rows[RH_NR_OPS] = {
     [RH_OP_INVPCID] = RUN(rh_interp_invpcid),
     [RH_OP_SWAPGS] = RUN(rh_interp_swapgs),
     [RH_OP_SYSCALL] = ENTERS(rh_interp_syscall),
-    [RH_OP_SYSRET] = RETURNS(rh_interp_sysret),
+    [RH_OP_SYSRET] = { .run = rh_interp_sysret, .sets_rip = true, .loads_rf = true, .checks_cpl = true },
     [RH_OP_SYSENTER] = ENTERS(rh_interp_sysenter),
     [RH_OP_SYSEXIT] = FLOW(rh_interp_sysexit),
     [RH_OP_HLT] = RUN(rh_interp_hlt),
@@ -349,13 +349,13 @@ static bool settle_step(RhTcgCpu *cpu, const RhInterpRow *row, uint64_t old_rfla
     return false;
 }
 
-/* LAHF and SAHF are a feature in 64-bit code alone; VEX prefixes mean nothing to real and virtual-8086 mode. */
+/* VEX prefixes mean nothing to real and virtual-8086 mode. */
 static bool is_missing(const RhTcgCpu *cpu, const RhInsn *insn)
 {
     if (insn->feature == RH_FEAT_BASE) {
         return false;
     }
-    return (!rh_tcg_has(cpu, insn->feature) && (insn->feature != RH_FEAT_LM || cpu->is_64)) ||
+    return !rh_tcg_has(cpu, insn->feature) ||
            (insn->is_vex && (!cpu->is_protected || cpu->is_v86));
 }
 

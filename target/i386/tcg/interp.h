@@ -193,17 +193,6 @@ void rh_interp_advance(RhTcgCpu *cpu, const RhInsn *insn, unsigned nr, uint64_t 
 /** rh_interp_condition - whether condition @cond (as Jcc's opcode numbers them) holds */
 bool rh_interp_condition(uint64_t rflags, unsigned cond);
 
-/* Bits of control registers that instructions look at, SDM vol. 3 §2.5 */
-#define RH_CR0_AM       0x00040000u
-#define RH_CR4_VME      0x00000001u
-#define RH_CR4_PVI      0x00000002u
-#define RH_CR4_TSD      0x00000004u
-#define RH_CR4_PCE      0x00000100u
-#define RH_CR4_UMIP     0x00000800u
-#define RH_CR4_FSGSBASE 0x00010000u
-#define RH_CR4_PCIDE    0x00020000u
-#define RH_CR4_OSXSAVE  0x00040000u
-
 extern RhWidths rh_alu_add, rh_alu_or, rh_alu_adc, rh_alu_sbb, rh_alu_and, rh_alu_sub, rh_alu_xor, rh_alu_not, rh_alu_neg,
     rh_alu_inc, rh_alu_dec, rh_alu_imul, rh_alu_adcx, rh_alu_adox, rh_alu_move, rh_alu_bswap;
 extern RhWidths rh_shift_rol, rh_shift_ror, rh_shift_rcl, rh_shift_rcr, rh_shift_shl, rh_shift_shr, rh_shift_sar,

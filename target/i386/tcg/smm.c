@@ -13,8 +13,6 @@
 #define CR0_LEAVES    0x8000000du    /* PE, EM, TS, PG: cleared */
 #define DR7_AT_ENTRY  0x400u
 #define RFLAGS_VALID  0x003f7fd7u
-#define CR0_NW 0x20000000u
-#define CR0_CD 0x40000000u
 
 /* Offsets in the save area, from SMBASE */
 enum {
@@ -157,7 +155,7 @@ static bool is_possible(const RhTcgCpu *cpu)
     bool has_paging = cpu->cr0 & RH_CR0_PG;
     bool is_long = cpu->efer & RH_EFER_LMA;
 
-    if (cpu->cr0 >> 32 || (has_paging && !(cpu->cr0 & RH_CR0_PE)) || ((cpu->cr0 & CR0_NW) && !(cpu->cr0 & CR0_CD))) {
+    if (cpu->cr0 >> 32 || (has_paging && !(cpu->cr0 & RH_CR0_PE)) || ((cpu->cr0 & RH_CR0_NW) && !(cpu->cr0 & RH_CR0_CD))) {
         return false;
     }
     if ((cpu->cr4 & ~cpu->cr4_allowed) || (cpu->efer & ~cpu->efer_allowed)) {

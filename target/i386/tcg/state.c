@@ -12,11 +12,6 @@
 #define XSTATE_SSE 2u
 #define XSTATE_AVX 4u
 #define XSTATE_ALL (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX)
-#define CR0_EM 0x4u
-#define CR0_TS 0x8u
-#define CR4_OSFXSR 0x200u
-#define CR4_SMAP 0x200000u
-#define CR4_OSXSAVE 0x40000u
 
 RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu)
 {
@@ -75,7 +70,7 @@ static void settle_tlb_mode(RhTcgCpu *cpu)
 {
     if (cpu->cpl == 3) {
         cpu->tlb_mode = RH_TLB_USER;
-    } else if ((cpu->cr4 & CR4_SMAP) && (cpu->rflags & RH_RFLAGS_AC)) {
+    } else if ((cpu->cr4 & RH_CR4_SMAP) && (cpu->rflags & RH_RFLAGS_AC)) {
         cpu->tlb_mode = RH_TLB_KERNEL_AC;
     } else {
         cpu->tlb_mode = RH_TLB_KERNEL;
@@ -96,8 +91,8 @@ void rh_tcg_settle(RhTcgCpu *cpu)
     cpu->is_flat = cpu->is_64 || (cpu->is_protected && !cpu->is_v86 && is_flat_segment(&cpu->seg[RH_CS]) &&
                                   is_flat_data(&cpu->seg[RH_DS]) && is_flat_data(&cpu->seg[RH_ES]) &&
                                   is_flat_data(&cpu->seg[RH_SS]));
-    cpu->has_sse = !(cpu->cr0 & (CR0_EM | CR0_TS)) && (cpu->cr4 & CR4_OSFXSR);
-    cpu->has_avx = cpu->is_protected && !cpu->is_v86 && !(cpu->cr0 & CR0_TS) && (cpu->cr4 & CR4_OSXSAVE) &&
+    cpu->has_sse = !(cpu->cr0 & (RH_CR0_EM | RH_CR0_TS)) && (cpu->cr4 & RH_CR4_OSFXSR);
+    cpu->has_avx = cpu->is_protected && !cpu->is_v86 && !(cpu->cr0 & RH_CR0_TS) && (cpu->cr4 & RH_CR4_OSXSAVE) &&
                    (cpu->xcr0 & (XSTATE_SSE | XSTATE_AVX)) == (XSTATE_SSE | XSTATE_AVX);
     settle_tlb_mode(cpu);
     for (unsigned i = 0; i < RH_NR_SEG; i++) {

@@ -8,13 +8,6 @@
 #include "target/i386/tcg/cpu.h"
 #include "target/i386/tcg/stub.h"
 
-#define RH_CR0_MP 0x00000002u
-#define RH_CR0_EM 0x00000004u
-#define RH_CR0_TS 0x00000008u
-#define RH_CR4_OSFXSR 0x00000200u
-#define RH_CR4_OSXMMEXCPT 0x00000400u
-#define RH_CR4_OSXSAVE 0x00040000u
-
 /** State components, SDM vol. 1 §13.1 */
 #define RH_XCR0_X87 1u
 #define RH_XCR0_SSE 2u

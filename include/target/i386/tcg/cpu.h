@@ -16,12 +16,31 @@
 #include "target/i386/state.h"
 #include "target/i386/tcg/decode.h"
 
-#define RH_CR0_TS 0x00000008u
-#define RH_CR0_WP 0x00010000u
-#define RH_CR4_PSE 0x00000010u
-#define RH_CR4_PGE 0x00000080u
-#define RH_CR4_SMEP 0x00100000u
-#define RH_CR4_SMAP 0x00200000u
+/* Bits of CR0 and CR4, SDM vol. 3 §2.5; PE, PG, PAE and LA57 are in target/i386/state.h */
+#define RH_CR0_MP       0x00000002u
+#define RH_CR0_EM       0x00000004u
+#define RH_CR0_TS       0x00000008u
+#define RH_CR0_ET       0x00000010u
+#define RH_CR0_WP       0x00010000u
+#define RH_CR0_AM       0x00040000u
+#define RH_CR0_NW       0x20000000u
+#define RH_CR0_CD       0x40000000u
+#define RH_CR4_VME      0x00000001u
+#define RH_CR4_PVI      0x00000002u
+#define RH_CR4_TSD      0x00000004u
+#define RH_CR4_DE       0x00000008u
+#define RH_CR4_PSE      0x00000010u
+#define RH_CR4_PGE      0x00000080u
+#define RH_CR4_PCE      0x00000100u
+#define RH_CR4_OSFXSR   0x00000200u
+#define RH_CR4_OSXMMEXCPT 0x00000400u
+#define RH_CR4_UMIP     0x00000800u
+#define RH_CR4_FSGSBASE 0x00010000u
+#define RH_CR4_PCIDE    0x00020000u
+#define RH_CR4_OSXSAVE  0x00040000u
+#define RH_CR4_SMEP     0x00100000u
+#define RH_CR4_SMAP     0x00200000u
+
 #define RH_DR6_BD 0x00002000u
 #define RH_DR6_BS 0x00004000u
 #define RH_DR6_BT 0x00008000u
