@@ -83,7 +83,7 @@ typedef struct RhTlbEntry {
     uint8_t *host;          /* of the page's first byte; RAM and ROM alone: device pages never hit */
     uint64_t gpa;           /* physical address of the page; bit 0: global page */
 } RhTlbEntry;
-enum { RH_TLB_ENTRIES = 1024, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
+enum { RH_TLB_ENTRIES = 4096, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
 /** RhDecoded - an instruction that the interpreter has decoded; good as long as its bytes are those in memory */
 typedef struct RhDecoded {
