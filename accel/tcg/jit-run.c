@@ -131,26 +131,79 @@ static void undo_far_links(RhTcgJit *jit)
 
 /*
  * Linear addresses may mean something else now. There is a generation for addresses in the lower half, and one for the upper
- * half, of which only global pages get into the jump cache: that one survives a switch of address spaces. A key is never 0,
- * which is what entries are at first.
+ * half, of which only global pages get into the jump cache: that one survives a switch of address spaces. Those of the lower half
+ * are put aside by PCID. A generation is never 0, which is what entries are at first.
  */
-void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
+static void show_keys(RhTcgCpu *cpu)
 {
-    if (!keep_global && cpu->jit) {
-        undo_far_links(cpu->jit);
-    }
-    for (unsigned half = 0; half < (keep_global ? 1 : 2); half++) {
-        cpu->jump_generation[half] += 1u << RH_JUMP_MODE_BITS;
-        if (!cpu->jump_generation[half]) {
-            for (unsigned i = 0; i < RH_JUMPS; i++) {
-                cpu->jumps[i].key = 0;
-            }
-            cpu->jump_generation[half] = 1u << RH_JUMP_MODE_BITS;
-        }
-    }
     for (unsigned half = 0; half < 2; half++) {
         cpu->jump_key[half] = cpu->jump_generation[half] | (cpu->jump_key[half] & ((1u << RH_JUMP_MODE_BITS) - 1));
     }
+}
+
+static void forget_spaces(RhTcgCpu *cpu)
+{
+    for (unsigned i = 0; i < RH_COUNT(cpu->spaces); i++) {
+        cpu->spaces[i].generation = 0;
+    }
+}
+
+static uint32_t new_generation(RhTcgCpu *cpu)
+{
+    cpu->last_generation += 1u << RH_JUMP_MODE_BITS;
+    if (!cpu->last_generation) {
+        for (unsigned i = 0; i < RH_JUMPS; i++) {
+            cpu->jumps[i].key = 0;
+        }
+        forget_spaces(cpu);
+        cpu->last_generation = 1u << RH_JUMP_MODE_BITS;
+    }
+    return cpu->last_generation;
+}
+
+void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
+{
+    forget_spaces(cpu);
+    cpu->jump_generation[0] = new_generation(cpu);
+    if (!keep_global) {
+        if (cpu->jit) {
+            undo_far_links(cpu->jit);
+        }
+        cpu->jump_generation[1] = new_generation(cpu);
+    }
+    show_keys(cpu);
+}
+
+/* The generation put aside for @pcid, or 0; it is put aside no longer. */
+static uint32_t take_space(RhTcgCpu *cpu, unsigned pcid)
+{
+    for (unsigned i = 0; i < RH_COUNT(cpu->spaces); i++) {
+        if (cpu->spaces[i].generation && cpu->spaces[i].pcid == pcid) {
+            uint32_t generation = cpu->spaces[i].generation;
+
+            cpu->spaces[i].generation = 0;
+            return generation;
+        }
+    }
+    return 0;
+}
+
+void rh_tcg_switch_jumps(RhTcgCpu *cpu, unsigned pcid, bool keep_old)
+{
+    uint32_t generation;
+
+    if (pcid != cpu->jump_pcid) {
+        unsigned i = cpu->next_space++ % RH_COUNT(cpu->spaces);
+
+        cpu->spaces[i].pcid = cpu->jump_pcid;
+        cpu->spaces[i].generation = cpu->jump_generation[0];
+        cpu->jump_pcid = (uint16_t)pcid;
+        generation = take_space(cpu, pcid);
+    } else {
+        generation = cpu->jump_generation[0];
+    }
+    cpu->jump_generation[0] = keep_old && generation ? generation : new_generation(cpu);
+    show_keys(cpu);
 }
 
 void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at)

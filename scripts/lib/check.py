@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = str(os.cpu_count() or 2)
 SANITIZE = ["-Db_lundef=false", "-Dbuildtype=debugoptimized"]
 
+STOCK_GUESTS = ["cloud-kernel", "full-kernel", "memtest"]     # of scripts/stock-guest
+
 # name, build directory, meson options, environment, what to hand to `meson test`; the first is all
 # that --quick runs.
 STAGES = [
@@ -142,15 +144,23 @@ def test_kernel(build_it):
         print("-- no test kernel yet (scripts/test-kernel builds it); guest tests that need it skip",
               flush=True)
         return True
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("-- no usable /dev/kvm here: the test kernel is not needed", flush=True)
-        return True
     return run([str(script)], {}) == 0
+
+
+def stock_guests(fetch):
+    """Makes sure of the unmodified guests, or says that tests will skip."""
+    script = str(ROOT / "scripts" / "stock-guest")
+    missing = [what for what in STOCK_GUESTS if run([script, "--cached", what], {}, os.devnull) != 0]
+    if missing and not fetch:
+        print(f"-- no {', '.join(missing)} yet (scripts/stock-guest fetches them); tests that need them skip", flush=True)
+        return True
+    return all(run([script, what], {}) == 0 for what in missing)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--no-install", action="store_true")
     arguments = parser.parse_args()
 
     tally = Tally()
@@ -162,6 +172,8 @@ def main():
             continue
         if directory == "build-check" and not test_kernel(build_it=not arguments.quick):
             tally.failed.append("the build of the test kernel")
+        if directory == "build-check" and not stock_guests(fetch=not arguments.no_install):
+            tally.failed.append("the fetching of unmodified guests")
         for entry in test(directory, env, what):
             tally.add(stage, entry)
 

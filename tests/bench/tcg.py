@@ -126,7 +126,7 @@ class Guest:
         self.loops = (guests.parent / "bench/guest-loops").resolve()
         self.write("boot-init", BOOT_INIT)
         self.write("source.c", source(800))
-        self.write("part.c", source(30))
+        self.write("part.c", source(4))
         (self.work / "tmp").mkdir()
         (self.work / "usr/bin").mkdir(parents=True)
         self.boot_initrd = self.pack("boot.cpio", [f"init={self.work}/boot-init", "bin/busybox=/bin/busybox", "proc/"])

@@ -22,7 +22,7 @@ static const uint16_t allowed[] = {
     RH_OP_NOP, RH_OP_PAUSE, RH_OP_BT, RH_OP_BTS, RH_OP_BTR, RH_OP_BTC, RH_OP_BSF, RH_OP_BSR, RH_OP_TZCNT, RH_OP_LZCNT,
     RH_OP_POPCNT, RH_OP_CRC32, RH_OP_ADCX, RH_OP_ADOX, RH_OP_ANDN, RH_OP_BEXTR, RH_OP_BLSI, RH_OP_BLSMSK, RH_OP_BLSR,
     RH_OP_BZHI, RH_OP_MULX, RH_OP_PDEP, RH_OP_PEXT, RH_OP_RORX, RH_OP_SARX, RH_OP_SHLX, RH_OP_SHRX, RH_OP_LDMXCSR,
-    RH_OP_STMXCSR, RH_OP_FENCE, RH_OP_MOVNTI, RH_OP_EMMS, RH_OP_VECTOR, RH_OP_X87,
+    RH_OP_STMXCSR, RH_OP_FENCE, RH_OP_MOVNTI, RH_OP_EMMS, RH_OP_VECTOR, RH_OP_X87, RH_OP_RDTSC,
 };
 
 /* What R10 holds, and what R11 does */
@@ -64,7 +64,9 @@ typedef struct Field {
 } Field;
 #define FIELD(name, may_write) { offsetof(RhTcgCpu, name), offsetof(RhTcgCpu, name) + sizeof(((RhTcgCpu *)0)->name), may_write }
 static const Field fields[] = {
-    FIELD(gpr, true), FIELD(rip, true), FIELD(scratch, true), FIELD(attention, false), FIELD(segment_base, false),
+    FIELD(gpr, true), FIELD(rip, true), FIELD(scratch, true), FIELD(rflags, true), FIELD(shadow, true), FIELD(attention, true),
+    FIELD(requests, false), FIELD(tsc_offset, false), FIELD(segment_base[RH_GS], true), FIELD(segment_base, false),
+    FIELD(seg[RH_GS].base, true), FIELD(kernel_gs_base, true),
 };
 
 static bool writes_memory(const RhInsn *insn)
@@ -522,7 +524,7 @@ static void test_reader(void)
 static void test_glue(void)
 {
     static const uint16_t in_glue[] = {
-        RH_OP_MOV, RH_OP_PUSH, RH_OP_POP, RH_OP_ADD, RH_OP_SUB, RH_OP_AND, RH_OP_SHL, RH_OP_CMP, RH_OP_TEST, RH_OP_JCC, RH_OP_JMP,
+        RH_OP_MOV, RH_OP_PUSH, RH_OP_POP, RH_OP_ADD, RH_OP_SUB, RH_OP_AND, RH_OP_SHL, RH_OP_SHR, RH_OP_CMP, RH_OP_TEST, RH_OP_JCC, RH_OP_JMP,
         RH_OP_JMP_IND, RH_OP_CALL_IND, RH_OP_RET, RH_OP_INT3, RH_OP_LEA,
     };
     const RhTcgJit *jit = rig->cpu->jit;

@@ -61,6 +61,8 @@ void jit_rig_halt_on_exceptions(Rig *rig)
 {
     RhTcgCpu *cpu = rig->cpu;
     uint64_t base = rig->mode == RIG_LONG ? JIT_RIG_HIGH : 0;
+    bool is_real = rig->mode == RIG_REAL;
+    uint16_t selector = is_real ? JIT_RIG_HANDLERS >> 4 : rig->mode >= RIG_LONG ? RIG_CODE64 : RIG_CODE32;
 
     for (uint64_t at = 0; base && at < NR_LOW_PAGES * RH_PAGE_SIZE; at += RH_PAGE_SIZE) {
         rig_map(rig, base + at, at | PTE_KERNEL, RH_PAGE_SIZE);
@@ -69,12 +71,14 @@ void jit_rig_halt_on_exceptions(Rig *rig)
         uint64_t at = JIT_RIG_HANDLERS + i * JIT_RIG_PITCH;
 
         rig_poke(rig, at, 1, INSN_HLT);
-        rig_gate(rig, i, GATE_INTERRUPT, 0, base ? RIG_CODE64 : RIG_CODE32, base + at);
+        rig_gate(rig, i, GATE_INTERRUPT, 0, selector, is_real ? i * JIT_RIG_PITCH : base + at);
     }
     cpu->idt.base += base;
     cpu->gdt.base += base;
     cpu->seg[RH_TR].base += base;
-    rig_poke(rig, RIG_TSS + 4, base ? 8 : 4, base + RIG_RING0_STACK);
+    if (base) {
+        rig_poke(rig, RIG_TSS + 4, 8, base + RIG_RING0_STACK);
+    }
     rh_tcg_settle(cpu);
     rh_tlb_flush(cpu, false);
 }

@@ -18,8 +18,8 @@ void jit_rig_bind(RhTcgCpu *cpu);
 void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size);
 void jit_rig_stop(RhTcgCpu *cpu);
 /**
- * jit_rig_halt_on_exceptions - 64-bit or 32-bit protected mode: every vector leads to a HLT of its own in ring 0. The 64-bit view of
- * what is needed for it lies at JIT_RIG_HIGH, in supervisor pages; 32-bit code needs the rig's identity map.
+ * jit_rig_halt_on_exceptions - every vector leads to a HLT of its own in ring 0. The 64-bit view of
+ * what is needed for it lies at JIT_RIG_HIGH, in supervisor pages; other modes need the rig's identity map.
  */
 void jit_rig_halt_on_exceptions(Rig *rig);
 /** jit_rig_run - run translated code until an exception halts the CPU (or it shuts down); false: not within @max_rounds of rh_jit_run */

@@ -169,6 +169,63 @@ static void test_no_pointers(void)
     jit_rig_free(rig);
 }
 
+/* --- addresses that come to mean something else --- */
+
+/*
+ * A function in the upper half, called from another page there until the jumps are linked; then its page is another one. What makes
+ * that known, SDM vol. 3 §4.10.4.1: INVLPG, for global pages and others; CR3 for others; CR4.PGE for all.
+ */
+static void test_remapped_by_guest(void)
+{
+    static const struct {
+        bool is_global;
+        uint8_t code[16], len;
+    } ways[] = {
+        { true, { 0x0f, 0x01, 0x3b }, 3 },                              /* invlpg [rbx] */
+        { false, { 0x0f, 0x01, 0x3b }, 3 },
+        { false, { 0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8 }, 6 },           /* mov rax, cr3; mov cr3, rax */
+        { true, { 0x0f, 0x20, 0xe0, 0x34, 0x80, 0x0f, 0x22, 0xe0, 0x34, 0x80, 0x0f, 0x22, 0xe0 }, 13 },     /* cr4 ^= PGE, twice */
+    };
+    enum { PTE_GLOBAL = 0x103, PTE_LOCAL = 3, NEW = FUNC + RH_PAGE_SIZE };
+    uint64_t high_code = JIT_RIG_HIGH + 0x100000, high_func = JIT_RIG_HIGH + 0x140000;
+
+    for (unsigned i = 0; i < RH_COUNT(ways); i++) {
+        Rig *rig = make(CODE_SIZE);
+        Asm a = { rig, CODE };
+        uint64_t flags = ways[i].is_global ? PTE_GLOBAL : PTE_LOCAL, loop;
+
+        rig->cpu->cr4 |= RH_CR4_PGE;
+        rh_tcg_settle(rig->cpu);
+        rig_map(rig, high_code, CODE | flags, RH_PAGE_SIZE);
+        rig_map(rig, high_func, FUNC | flags, RH_PAGE_SIZE);
+        rig->cpu->gpr[RH_RBX] = high_func;
+        rig->cpu->gpr[RH_RDI] = rig_entry_at(rig, high_func, RH_PAGE_SIZE);
+        rig->cpu->gpr[RH_RSI] = NEW | flags;
+        rig->cpu->rip = high_code;
+        PUT(&a, 0xb9, 50, 0, 0, 0);                                     /* mov ecx, 50 */
+        loop = a.at;
+        PUT(&a, 0xe8);                                                  /* call FUNC */
+        put_target(&a, CODE + high_func - high_code);
+        PUT(&a, 0xff, 0xc9, 0x0f, 0x85);
+        put_target(&a, loop);
+        PUT(&a, 0x48, 0x85, 0xf6, 0x0f, 0x84);                          /* test rsi, rsi; jz to the end */
+        put_target(&a, CODE + 0x200);
+        PUT(&a, 0x48, 0x89, 0x37);                                      /* mov [rdi], rsi */
+        put(&a, ways[i].code, ways[i].len);
+        PUT(&a, 0x31, 0xf6, 0xb9, 1, 0, 0, 0, 0xe9);                    /* xor esi, esi; once more */
+        put_target(&a, loop);
+        a.at = CODE + 0x200;
+        PUT(&a, 0xf4);
+        a.at = FUNC;
+        PUT(&a, 0xb8, 1, 0, 0, 0, 0xc3);
+        a.at = NEW;
+        PUT(&a, 0xb8, 42, 0, 0, 0, 0xc3);
+        run(rig);
+        g_assert_cmpuint(rig->cpu->gpr[RH_RAX], ==, 42);
+        jit_rig_free(rig);
+    }
+}
+
 /* --- other threads --- */
 
 typedef struct Second {         /* a vCPU beside the rig's, with the same memory and tables */
@@ -443,6 +500,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-jit/rewritten-for-ever", test_rewritten_for_ever);
     g_test_add_func("/tcg-jit/cache-full", test_cache_full);
     g_test_add_func("/tcg-jit/no-pointers", test_no_pointers);
+    g_test_add_func("/tcg-jit/remapped-by-guest", test_remapped_by_guest);
     g_test_add_func("/tcg-jit/cross-modifying", test_cross_modifying);
     g_test_add_func("/tcg-jit/signals-on-threads", test_signals_on_threads);
     g_test_add_func("/tcg-jit/dma", test_dma);

@@ -86,8 +86,11 @@ static bool write_cr0(RhTcgCpu *cpu, uint64_t value)
 
 static bool write_cr3(RhTcgCpu *cpu, uint64_t value)
 {
-    if (cpu->cr4 & RH_CR4_PCIDE) {
-        value &= ~CR3_NO_FLUSH;         /* allowed to flush nevertheless: entries carry no PCID */
+    bool has_pcid = cpu->cr4 & RH_CR4_PCIDE;
+    bool keep_old = has_pcid && (value & CR3_NO_FLUSH);
+
+    if (has_pcid) {
+        value &= ~CR3_NO_FLUSH;
     }
     if (cpu->is_long ? value & ~(cpu->physical_mask | 0xfff) : value >> 32) {
         return rh_tcg_gp0(cpu);
@@ -96,7 +99,7 @@ static bool write_cr3(RhTcgCpu *cpu, uint64_t value)
         return false;
     }
     cpu->cr3 = value;
-    rh_tlb_flush(cpu, true);
+    rh_tlb_switch(cpu, has_pcid ? value & 0xfff : 0, keep_old);     /* TLB entries carry no PCID; jumps do */
     return true;
 }
 

@@ -226,7 +226,7 @@ static void drop_fetches(RhTcgCpu *cpu, unsigned mode, bool keep_global)
     }
 }
 
-void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
+static void flush_entries(RhTcgCpu *cpu, bool keep_global)
 {
     if (!cpu->is_tlb_ready) {
         make_ready(cpu);
@@ -245,7 +245,18 @@ void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
         forget_large(cpu, true);
         cpu->nr_ranges = cpu->next_range = 0;
     }
+}
+
+void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global)
+{
+    flush_entries(cpu, keep_global);
     rh_tcg_forget_jumps(cpu, keep_global);
+}
+
+void rh_tlb_switch(RhTcgCpu *cpu, unsigned pcid, bool keep_old)
+{
+    flush_entries(cpu, true);
+    rh_tcg_switch_jumps(cpu, pcid, keep_old);
 }
 
 /* Entries whose page lies in the same aligned piece of 2^@shift bytes as @at. */

@@ -15,10 +15,10 @@ static uint16_t reads(const Work *w, const RhInsn *insn)
     return w->t->exact_flags && tr_may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
 }
 
-/* What an instruction overwrites for certain: those that it also reads may survive (shifts by CL). */
+/* What an instruction overwrites for certain: those that it also reads may survive (shifts by CL), and CPUs leave alone what DIV may change. */
 static uint16_t overwrites(const RhInsn *insn)
 {
-    return insn->flags_written & ~insn->flags_read;
+    return insn->op == RH_OP_DIV || insn->op == RH_OP_IDIV ? 0 : insn->flags_written & ~insn->flags_read;
 }
 
 void tr_find_live_flags(Work *w)

@@ -164,16 +164,22 @@ static void check_target(Work *w)
     }
 }
 
-static void ret(Work *w)
+void tr_return(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
+
+    check_target(w);
+    move_rsp(w, (tr_is_64(w) ? 8 : 4) + (insn->imm_size ? (uint16_t)insn->imm : 0));
+    jump_indirect(w);
+}
+
+static void ret(Work *w)
+{
     unsigned size = tr_is_64(w) ? 8 : 4;
 
     tr_stack(w, 0, size, false);
     emit_mem(w->e, E_MOV, size == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
-    check_target(w);
-    move_rsp(w, (int)size + (insn->imm_size ? (uint16_t)insn->imm : 0));
-    jump_indirect(w);
+    tr_return(w);
 }
 
 /* The target of an indirect jump or call into R10. */

@@ -33,5 +33,5 @@ bool rh_can_translate(const RhTcgCpu *cpu)
     bool is_checking_alignment = cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_AC) && (cpu->cr0 & CR0_AM);
 
     return cpu->is_protected && !cpu->is_v86 && (cpu->cpl == 0 || cpu->cpl == 3) && cpu->is_flat && has_known_size && !is_checking_alignment &&
-           !(cpu->rflags & RH_RFLAGS_TF) && !(cpu->dr7 & DR7_ENABLED);
+           !(cpu->rflags & (RH_RFLAGS_TF | RH_RFLAGS_RF)) && !(cpu->dr7 & DR7_ENABLED);   /* RF ends with an instruction */
 }

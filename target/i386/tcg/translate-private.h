@@ -88,5 +88,7 @@ void tr_leave(Work *w, RhLeave reason);
 void tr_exit_to(Work *w, uint64_t target);
 void tr_write_cold(Work *w);
 bool tr_flow(Work *w, bool *ret_ends);
+/** tr_return - the rest of a near return, with its target in R10 */
+void tr_return(Work *w);
 
 #endif

@@ -5,6 +5,7 @@
  * and is the interpreter's.
  */
 #include "target/i386/tcg/translate-private.h"
+#include "target/i386/tcg/vector.h"
 
 const uint8_t tr_host_of[16] = {
     H_RAX, H_RCX, H_RDX, H_RBX, HOST_OF_RSP, H_RBP, H_RSI, H_RDI,
@@ -49,7 +50,7 @@ static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
     if (insn->op == RH_OP_X87) {
         return rh_has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
     }
-    if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && insn->pp == 0)) {
+    if (insn->op == RH_OP_EMMS || ((insn->traits & RH_INSN_USES_MMX) && !rh_vector_mixes_mmx(insn))) {
         return rh_has_x87(cpu);
     }
     return cpu->has_sse && (!(insn->traits & RH_INSN_USES_MMX) || rh_has_x87(cpu));
@@ -301,6 +302,87 @@ static bool pop(Work *w)
     return true;
 }
 
+/*
+ * Runs of PUSH and POP look into the TLB once, for the stack that all of them touch. Where that is not one page of memory
+ * the interpreter does the first of them, and a block that begins with the second goes on.
+ */
+enum { MAX_RUN = 16 };
+
+static unsigned stack_register(const RhInsn *insn)
+{
+    return insn->operand[0] == RH_REG ? insn->reg : insn->operand[0] == RH_RM && !insn->has_mem ? insn->rm : RH_RSP;
+}
+
+static unsigned run_length(const Work *w, RhOp op)
+{
+    unsigned n = 0;
+
+    while (n < MAX_RUN && w->now + n < w->nr) {
+        const RhInsn *insn = &w->insns[w->now + n];
+        unsigned guest = stack_register(insn);
+
+        if (insn->op != op || insn->size != stack_unit(w) || guest == RH_RSP || tr_host_of[guest] == IN_MEMORY) {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+static bool push_run(Work *w)
+{
+    unsigned n = run_length(w, RH_OP_PUSH);
+    unsigned unit = stack_unit(w);
+
+    if (n < 2) {
+        return push(w);
+    }
+    tr_stack(w, -(int)(unit * n), unit * n, true);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned host = tr_host_of[stack_register(&w->insns[w->now + i])];
+
+        emit_mem(w->e, E_MOV_STORE, unit == 8, host, SCRATCH_A, SCRATCH_B, 0, (int)(unit * (n - 1 - i)));
+    }
+    move_rsp(w, -(int)(unit * n));
+    w->now += n - 1;
+    return true;
+}
+
+static bool is_near_return(const Work *w, unsigned at)
+{
+    return at < w->nr && w->insns[at].op == RH_OP_RET && (tr_is_64(w) || !w->insns[at].has_66);
+}
+
+static bool pop_run(Work *w, bool *ret_ends)
+{
+    unsigned n = run_length(w, RH_OP_POP);
+    unsigned unit = stack_unit(w);
+    bool returns = n && is_near_return(w, w->now + n);
+    RhEmit *e = w->e;
+
+    if (n + returns < 2) {
+        return pop(w);
+    }
+    if (returns) {          /* what follows is not known: flags are live */
+        tr_save_flags(w, RH_FLAGS_STATUS);
+    }
+    tr_stack(w, 0, unit * (n + returns), false);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned host = tr_host_of[stack_register(&w->insns[w->now + i])];
+
+        emit_mem(e, E_MOV, unit == 8, host, SCRATCH_A, SCRATCH_B, 0, (int)(unit * i));
+    }
+    move_rsp(w, (int)(unit * n));
+    w->now += n - 1;
+    if (returns) {
+        w->now++;
+        emit_mem(e, E_MOV, unit == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, (int)(unit * n));
+        tr_return(w);
+        *ret_ends = true;
+    }
+    return true;
+}
+
 static bool leave(Work *w)
 {
     RhEmit *e = w->e;
@@ -518,7 +600,7 @@ static bool mov_moffs(Work *w)
 typedef bool Write(Work *w);
 
 static Write *const own_code[RH_NR_OPS] = {
-    [RH_OP_LEA] = lea, [RH_OP_PUSH] = push, [RH_OP_POP] = pop, [RH_OP_LEAVE] = leave, [RH_OP_FENCE] = fence,
+    [RH_OP_LEA] = lea, [RH_OP_PUSH] = push_run, [RH_OP_LEAVE] = leave, [RH_OP_FENCE] = fence,
     [RH_OP_PAUSE] = pause_insn, [RH_OP_NOP] = nothing, [RH_OP_CLI] = cli, [RH_OP_STI] = sti, [RH_OP_CLD] = cld,
     [RH_OP_PUSHF] = pushf, [RH_OP_RDTSC] = rdtsc, [RH_OP_SWAPGS] = swapgs, [RH_OP_BT] = bit_string,
     [RH_OP_BTS] = bit_string, [RH_OP_BTR] = bit_string, [RH_OP_BTC] = bit_string,
@@ -530,6 +612,9 @@ static bool write_insn(Work *w, bool *ret_ends)
     const RhInsn *insn = tr_insn(w);
 
     *ret_ends = false;
+    if (insn->has_mem && insn->addr_size == 2) {
+        return false;       /* addresses of 16 bits in 32-bit code: nobody writes that */
+    }
     if (!rh_tcg_has(w->t->cpu, insn->feature) || (insn->has_lock && !(insn->traits & RH_INSN_LOCKABLE))) {
         return false;
     }
@@ -538,6 +623,9 @@ static bool write_insn(Work *w, bool *ret_ends)
     }
     if (is_plain(w, insn)) {
         return plain_insn(w);
+    }
+    if (insn->op == RH_OP_POP) {
+        return pop_run(w, ret_ends);
     }
     if (own_code[insn->op] && !(!tr_is_64(w) && insn->has_mem && insn->segment != RH_DS && insn->segment != RH_SS &&
                                 insn->segment != RH_ES && insn->op != RH_OP_LEA && insn->op != RH_OP_NOP)) {

@@ -82,13 +82,6 @@ bool rh_vector_allow_task(RhTcgCpu *cpu)
     return !(cpu->cr0 & RH_CR0_TS) || rh_tcg_raise_plain(cpu, RH_EXC_NM);
 }
 
-/* MMX instructions that have an XMM operand as well: conversions and MOVQ2DQ, MOVDQ2Q. */
-static bool mixes_mmx(const RhInsn *insn)
-{
-    return insn->map == 1 && (insn->opcode == 0x2a || insn->opcode == 0x2c || insn->opcode == 0x2d ||
-                              (insn->opcode == 0xd6 && insn->pp >= 2));
-}
-
 /* Enters the MMX state, and so reports what is pending in that of x87. CVTPI2PS and CVTPI2PD do not when they read memory. */
 static bool enters_mmx(const RhInsn *insn)
 {
@@ -105,7 +98,7 @@ static bool allow_vector(RhTcgCpu *cpu, const RhInsn *insn)
     if (insn->is_vex) {
         return rh_vector_allow_avx(cpu) && rh_vector_allow_task(cpu);
     }
-    if (uses_mmx && !mixes_mmx(insn)) {
+    if (uses_mmx && !rh_vector_mixes_mmx(insn)) {
         if (cpu->cr0 & RH_CR0_EM) {
             return rh_tcg_ud(cpu);
         }

@@ -58,4 +58,11 @@ bool rh_vector_masked(const RhInsn *insn);
 /** rh_vector_masked_step - execute such a one; it is allowed in this mode */
 bool rh_vector_masked_step(RhTcgCpu *cpu, const RhInsn *insn);
 
+/** rh_vector_mixes_mmx - MMX instructions that have an XMM operand as well: conversions and MOVQ2DQ, MOVDQ2Q. They are SSE's. */
+static inline bool rh_vector_mixes_mmx(const RhInsn *insn)
+{
+    return insn->map == 1 && (insn->opcode == 0x2a || insn->opcode == 0x2c || insn->opcode == 0x2d ||
+                              (insn->opcode == 0xd6 && insn->pp >= 2));
+}
+
 #endif

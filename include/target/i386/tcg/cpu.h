@@ -137,7 +137,7 @@ typedef struct RhJump {
     uint32_t key;
     uint32_t unused[3];
 } RhJump;
-enum { RH_JUMPS = 2048 };
+enum { RH_JUMPS = 8192 };
 
 /** RhShootList - what other vCPUs ask of this one's translated code and TLB: accel/tcg/codepages.c, under its lock */
 typedef enum RhShootKind { RH_SHOOT_PROTECT, RH_SHOOT_DROP } RhShootKind;
@@ -185,6 +185,10 @@ struct RhTcgCpu {
     void *self;                     /* this struct, for who has only %gs */
     uint32_t jump_key[2];           /* by half of the address space: generation, and the mode in the low byte; accel/tcg/jit.c */
     uint32_t jump_generation[2];
+    uint32_t last_generation;       /* given to half 0 */
+    uint16_t jump_pcid;             /* whose generation half 0 has */
+    uint8_t next_space;
+    struct { uint16_t pcid; uint32_t generation; } spaces[8];   /* of other PCIDs; generation 0: none */
     RhJump jumps[RH_JUMPS];
     RhTlbEntry tlb[RH_NR_TLB_MODES][RH_TLB_ENTRIES] __attribute__((aligned(64)));
     RhTcgVector vector __attribute__((aligned(64)));
@@ -343,6 +347,11 @@ bool rh_tlb_fill(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, RhAccess access, bo
  * keep_global what is known of the memory map goes as well (RH_TCG_FLUSH).
  */
 void rh_tlb_flush(RhTcgCpu *cpu, bool keep_global);
+/**
+ * rh_tlb_switch - MOV to CR3: all entries but global ones; cached jumps of another PCID wait until it comes back, and are good
+ * then if @keep_old (bit 63 of CR3)
+ */
+void rh_tlb_switch(RhTcgCpu *cpu, unsigned pcid, bool keep_old);
 /** rh_tlb_flush_page - INVLPG: the page (large or not) that holds @at, in all modes */
 void rh_tlb_flush_page(RhTcgCpu *cpu, uint64_t at);
 /** rh_tlb_protect - translated code now is in the physical page @gpa: no entry may write to it */
@@ -355,6 +364,8 @@ void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa);
 bool rh_tcg_page_has_code(RhTcgCpu *cpu, uint64_t gpa);
 void rh_tcg_code_written(RhTcgCpu *cpu, uint64_t gpa_of_page);
 void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global);
+/** rh_tcg_switch_jumps - another address space: those cached for it before, if @keep_old */
+void rh_tcg_switch_jumps(RhTcgCpu *cpu, unsigned pcid, bool keep_old);
 /** rh_tcg_forget_jumps_to - ... but only those to the page of 4 KiB at @at */
 void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at);
 /** rh_tcg_is_global_code - the last fetch from @at found a global page: where it leads survives rh_tlb_flush(cpu, true) */
