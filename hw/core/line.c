@@ -22,6 +22,9 @@ void rh_line_pulse(RhLine *line)
 
 void rh_line_connect_fn(RhLine *line, RhPinFn *fn, void *opaque, unsigned pin)
 {
+    if (line->level && line->fn) {
+        line->fn(line->opaque, line->pin, 0);
+    }
     line->fn = fn;
     line->opaque = opaque;
     line->pin = pin;

@@ -73,10 +73,9 @@ bool rh_pc_make_legacy(RhPcMachine *pc, GError **err)
 }
 
 /* PIT and RTC reach interrupts 0 and 8 by way of the HPET: its legacy replacement takes those from them. */
-static void lead_through(RhPcMachine *pc, RhDevice *hpet, RhDevice *source, unsigned pin, unsigned gsi)
+static void lead_through(RhDevice *hpet, RhDevice *source, unsigned pin)
 {
     if (source) {
-        rh_pc_set_gsi(&pc->irqs, gsi, 0);
         rh_line_connect(rh_device_find_line(source, NULL, 0), hpet, NULL, pin);
     }
 }
@@ -94,8 +93,8 @@ bool rh_pc_make_hpet(RhPcMachine *pc, const char *routes, GError **err)
         rh_line_connect_fn(rh_device_find_line(hpet, NULL, gsi), rh_pc_set_hpet_gsi, &pc->irqs, gsi);
     }
     if (hpet) {
-        lead_through(pc, hpet, pc->timer, 0, 0);
-        lead_through(pc, hpet, pc->rtc, 1, 8);
+        lead_through(hpet, pc->timer, 0);
+        lead_through(hpet, pc->rtc, 1);
     }
     return hpet != NULL;
 }

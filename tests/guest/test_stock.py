@@ -145,6 +145,8 @@ def log_in(machine):
     machine.expect("Password: ", 30)
     machine.send("rhea\n")
     machine.expect("root@rhea:~# ", 60)
+    machine.send("exec sh\n")       # no line editing, whose escape sequences would stand among the answers
+    machine.expect(r"exec sh\n.*# ", 30)
 
 
 def ask(machine, command, pattern, seconds=60):
@@ -178,8 +180,8 @@ def debian_work(machine):
     ask(machine, "dpkg -l systemd gcc python3-minimal | grep -c ^ii", "^3$")
     ask(machine, r"""printf '#include <stdio.h>\nint main(void) { double s = 0; for (int i = 1; i < 1000001; i++) """
         r"""s += 1.0 / i; printf("H=%%.6f\\n", s); return 0; }\n' >h.c && gcc -O2 -o h h.c && ./h""", "^H=14.392727$", 120)
-    ask(machine, "python3 -c 'print(sum(int(d) for d in str(3 ** 20000)))'",
-        f"^{sum(int(digit) for digit in str(3 ** 20000))}$", 60)
+    ask(machine, "python3 -c 'print(sum(int(d) for d in str(3 ** 8000)))'",
+        f"^{sum(int(digit) for digit in str(3 ** 8000))}$", 60)
     size = 100 << 20
     wanted = hashlib.sha256((b"rhea\n" * (size // 5 + 1))[:size]).hexdigest()
     ask(machine, f"yes rhea | head -c {size} | sha256sum", f"^{wanted}  -$", 120)

@@ -5,7 +5,7 @@ enum {
     LOW_SIZE = 0x40000, TABLES_SIZE = 0x20000,      /* all the memory there is: from 0, and from RIG_TABLES */
     MEMORY = LOW_SIZE + TABLES_SIZE,
     PTE_ACCESSED_DIRTY = 0x60, MXCSR_MASKS = 0x1f80, MXCSR_FLAGS = 0x3f,
-    CHANCES = 10, MAX_STEPS = 3000, MAX_ROUNDS = 3000, ENDLESS_ROUNDS = 5,
+    LONG_TICKS = 1000, CHANCES = 10, MAX_STEPS = 3000, MAX_ROUNDS = 3000, ENDLESS_ROUNDS = 5,
 };
 
 typedef enum Mode { REAL, PROTECTED, PAGED, PAE, LONG, COMPAT, PROTECTED_16, V86, LONG_USER, PROTECTED_USER, PAGED_USER,
@@ -25,17 +25,26 @@ struct Stages {
     uint8_t pattern[MEMORY];
     Outcome first, second;
     pthread_t watchdog;
-    gint is_over;
+    gint is_over, is_endless, nr_runs;
 };
 
-/* Translated code that goes on and on is left now and then: by its own looks at attention. */
+/*
+ * Translated code that goes on and on is left now and then: by its own looks at attention. Others are left alone, unless they
+ * take far too long: a string instruction that overwrites itself comes to another end when it is interrupted.
+ */
 static void *watch(void *opaque)
 {
     Stages *stages = opaque;
+    gint run = 0;
+    unsigned nr_ticks = 0;
 
     while (!g_atomic_int_get(&stages->is_over)) {
         g_usleep(1000);
-        __atomic_store_n(&stages->rig->cpu->attention, 1, __ATOMIC_SEQ_CST);
+        nr_ticks = run == g_atomic_int_get(&stages->nr_runs) ? nr_ticks + 1 : 0;
+        run = g_atomic_int_get(&stages->nr_runs);
+        if (g_atomic_int_get(&stages->is_endless) || nr_ticks > LONG_TICKS) {
+            __atomic_store_n(&stages->rig->cpu->attention, 1, __ATOMIC_SEQ_CST);
+        }
     }
     return NULL;
 }
@@ -161,6 +170,7 @@ static void set_up(Stages *stages, const uint8_t *data, size_t size)
     cpu->is_vector_live = false;
     rig_enter(rig, kinds[mode].mode, kinds[mode].cpl);
     rh_jit_drop_all(cpu->jit);
+    g_atomic_int_inc(&stages->nr_runs);
     /* Near the end of a page, so that instructions lie in two; and where kernels lie */
     cpu->rip += data[10] & 0x40 ? RH_PAGE_SIZE - 40 : 0;
     memcpy(rig->ram->host + cpu->rip, data + STAGES_HEADER, MIN(size - STAGES_HEADER, (size_t)STAGES_CODE_MAX));
@@ -303,7 +313,9 @@ char *stages_check(Stages *stages, const uint8_t *data, size_t size)
     set_up(stages, data, size);
     if (!interpret(cpu)) {
         set_up(stages, data, size);
+        g_atomic_int_set(&stages->is_endless, 1);
         translate(cpu, ENDLESS_ROUNDS);
+        g_atomic_int_set(&stages->is_endless, 0);
         return NULL;
     }
     record(stages, &stages->first);

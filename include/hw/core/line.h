@@ -23,7 +23,7 @@ typedef struct RhLine {
 void rh_line_set(RhLine *line, int level);
 /** rh_line_pulse - drive high, then low; an edge for edge-triggered sinks */
 void rh_line_pulse(RhLine *line);
-/** rh_line_connect_fn - let @line drive fn(opaque, pin, level); replaces an earlier connection; passes on a high level */
+/** rh_line_connect_fn - let @line drive fn(opaque, pin, level); a high level leaves an earlier sink and goes to this one */
 void rh_line_connect_fn(RhLine *line, RhPinFn *fn, void *opaque, unsigned pin);
 /** rh_line_connect - to input @pin of the group @name (NULL: the unnamed one) of device @sink */
 void rh_line_connect(RhLine *line, RhDevice *sink, const char *name, unsigned pin);

@@ -15,10 +15,20 @@ static uint16_t reads(const Work *w, const RhInsn *insn)
     return w->t->exact_flags && tr_may_fault(insn) ? RH_FLAGS_STATUS : insn->flags_read;
 }
 
-/* What an instruction overwrites for certain: those that it also reads may survive (shifts by CL), and CPUs leave alone what DIV may change. */
+/*
+ * What an instruction overwrites for certain: those that it also reads may survive (shifts by CL), and CPUs leave alone what is
+ * undefined after DIV and BT.
+ */
 static uint16_t overwrites(const RhInsn *insn)
 {
-    return insn->op == RH_OP_DIV || insn->op == RH_OP_IDIV ? 0 : insn->flags_written & ~insn->flags_read;
+    switch (insn->op) {
+    case RH_OP_DIV: case RH_OP_IDIV:
+        return 0;
+    case RH_OP_BT: case RH_OP_BTS: case RH_OP_BTR: case RH_OP_BTC:
+        return RH_FLAG_CF;
+    default:
+        return insn->flags_written & ~insn->flags_read;
+    }
 }
 
 void tr_find_live_flags(Work *w)

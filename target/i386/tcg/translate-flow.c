@@ -220,12 +220,22 @@ static void call_indirect(Work *w)
     jump_indirect(w);
 }
 
+/* A relative branch to an address that is not canonical: #GP of the branch, as in check_target. */
+static bool leads_astray(const Work *w)
+{
+    const RhInsn *insn = tr_insn(w);
+    bool is_relative = insn->op == RH_OP_JCC || insn->op == RH_OP_JMP || insn->op == RH_OP_CALL;
+    uint64_t target = w->rips[w->now] + insn->len + insn->imm;
+
+    return is_relative && tr_is_64(w) && (uint64_t)((int64_t)(target << 16) >> 16) != target;
+}
+
 /* Near branches of the mode's own size alone; with 66H in 32-bit code RIP would be cut to 16 bits. */
 bool tr_flow(Work *w, bool *ret_ends)
 {
     const RhInsn *insn = tr_insn(w);
 
-    if (!tr_is_64(w) && insn->has_66) {
+    if ((!tr_is_64(w) && insn->has_66) || leads_astray(w)) {
         return false;
     }
     *ret_ends = true;

@@ -82,7 +82,7 @@ static uint64_t config_of(unsigned slot)
     return ECAM + ((uint64_t)slot << 15);
 }
 
-/* Raise the interrupt of an edu device by its registers, and see on which input it comes. */
+/* gpex-pcihost: its ECAM, with gpex-root at 00:00.0. Raise the interrupt of an edu device by its registers, and see on which input it comes. */
 static void check_intx(const char *machine, unsigned input)
 {
     enum { BAR = 0xc0000000, EDU_RAISE = 0x60, EDU_ACK = 0x64 };
