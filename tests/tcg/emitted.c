@@ -469,7 +469,7 @@ static void test_random_bytes(void)
     unsigned nr_failed = 0;
     uint8_t bytes[256];
 
-    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 20000) && nr_failed < 3; i++) {
+    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 10000) && nr_failed < 3; i++) {
         unsigned m = i / 1000 % RH_COUNT(modes);
         unsigned nr = 0;
 
