@@ -362,10 +362,15 @@ static bool check_block(const RhTcgJit *jit, const RhBlock *block, bool is_quiet
     static Reader r;
 
     g_assert_cmpuint(block->code_len, <, MAX_CODE);
-    memset(&r, 0, sizeof(r));
+    memset(r.is_border, 0, block->code_len);
+    memset(r.is_backward, 0, block->code_len);
+    memset(r.has_known, 0, block->code_len);
     r.jit = jit;
     r.start = block->write_start;
     r.len = block->code_len;
+    r.known = (Known){ 0 };
+    r.falls_through = false;
+    r.wrong = NULL;
     find_borders(&r);
     for (r.at = r.start; r.at < r.start + r.len && !r.wrong && decode(&r); r.at += r.insn.len) {
         join(&r);
