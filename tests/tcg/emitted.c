@@ -362,10 +362,15 @@ static bool check_block(const RhTcgJit *jit, const RhBlock *block, bool is_quiet
     static Reader r;
 
     g_assert_cmpuint(block->code_len, <, MAX_CODE);
-    memset(&r, 0, sizeof(r));
+    memset(r.is_border, 0, block->code_len);
+    memset(r.is_backward, 0, block->code_len);
+    memset(r.has_known, 0, block->code_len);
     r.jit = jit;
     r.start = block->write_start;
     r.len = block->code_len;
+    r.known = (Known){ 0 };
+    r.falls_through = false;
+    r.wrong = NULL;
     find_borders(&r);
     for (r.at = r.start; r.at < r.start + r.len && !r.wrong && decode(&r); r.at += r.insn.len) {
         join(&r);
@@ -469,7 +474,7 @@ static void test_random_bytes(void)
     unsigned nr_failed = 0;
     uint8_t bytes[256];
 
-    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 20000) && nr_failed < 3; i++) {
+    for (unsigned i = 0; i < rh_check_environment("TCG_CASES", 10000) && nr_failed < 3; i++) {
         unsigned m = i / 1000 % RH_COUNT(modes);
         unsigned nr = 0;
 
