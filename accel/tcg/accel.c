@@ -164,7 +164,12 @@ static bool tcg_vcpu_fetch(RhVcpu *vcpu, GError **err)
 
 static bool tcg_vcpu_store(RhVcpu *vcpu, bool is_reset, GError **err)
 {
-    rh_tcg_from_state(rh_tcg_cpu(vcpu), &rh_x86_vcpu(vcpu)->state);
+    RhTcgCpu *cpu = rh_tcg_cpu(vcpu);
+
+    rh_tcg_from_state(cpu, &rh_x86_vcpu(vcpu)->state);
+    if (is_reset) {     /* guests compare the counters of their CPUs: all run from one zero, whenever each was reset */
+        cpu->tsc_offset = -cpu->clock->zero_tsc;
+    }
     return true;
 }
 

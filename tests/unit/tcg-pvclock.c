@@ -92,11 +92,30 @@ static void test_odd(void)
     rig_free(rig);
 }
 
+/* State that goes out and comes back, as for INIT, leaves the counter in step with those of other CPUs. */
+static void test_in_step(void)
+{
+    Rig *rig = rig_new();
+    static RhX86State state;
+    int64_t offset = rig->cpu->tsc_offset;
+
+    rh_tcg_to_state(rig->cpu, &state);
+    g_usleep(1000);
+    rh_tcg_from_state(rig->cpu, &state);
+    g_assert_cmpint(rig->cpu->tsc_offset, ==, offset);
+    state.tsc = 12345;
+    rh_tcg_from_state(rig->cpu, &state);
+    g_assert_cmpuint(rh_tcg_tsc(rig->cpu), <, UINT64_C(1) << 40);
+    g_assert_cmpint(rig->cpu->tsc_offset, !=, offset);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tcg/pvclock/runs", test_runs);
     g_test_add_func("/tcg/pvclock/calendar", test_calendar);
     g_test_add_func("/tcg/pvclock/odd", test_odd);
+    g_test_add_func("/tcg/pvclock/in-step", test_in_step);
     return g_test_run();
 }

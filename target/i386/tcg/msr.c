@@ -92,6 +92,7 @@ static const struct {
     { MSR_MTRR_CAP, 0x508 },/* eight variable ranges, fixed ranges, write combining */
     { 0x179, NR_MC_BANKS }, /* MCG_CAP */
     { 0x198, 0x0400 },      /* performance status */
+    { 0xc0010010, 0 },      /* SYSCFG */
     { 0xc0010015, 0 },      /* HWCR */
     { 0xc001001f, 0 },      /* NB_CFG */
     { 0xc0010055, 0 },      /* interrupt pending message */

@@ -52,6 +52,7 @@ void rh_tcg_clock_begin(RhTcgClock *clock)
 {
     *clock = (RhTcgClock){ 0 };
     read_both(&clock->begin_tsc, &clock->begin_ns);
+    clock->zero_tsc = clock->begin_tsc;
 }
 
 /* mul in the upper half of its range, for precision: ns = ticks * 2^shift * mul / 2^32. */
@@ -87,7 +88,6 @@ static void make_ready(RhTcgCpu *cpu)
     g_mutex_lock(&clock->lock);
     if (!clock->mul) {
         measure(clock);
-        clock->zero_tsc = -cpu->tsc_offset;     /* when this vCPU's TSC was 0 */
     }
     g_mutex_unlock(&clock->lock);
 }

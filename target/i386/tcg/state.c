@@ -170,7 +170,9 @@ void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state)
         cpu->smbase = state->msrs[i].index == MSR_SMBASE ? (uint32_t)state->msrs[i].value : cpu->smbase;
     }
     cpu->rflags |= 2;
-    cpu->tsc_offset = (int64_t)(state->tsc - rh_tcg_host_tsc());
+    if (!cpu->told_tsc || state->tsc != cpu->told_tsc) {    /* else nobody has set it, and it went on counting meanwhile */
+        cpu->tsc_offset = (int64_t)(state->tsc - rh_tcg_host_tsc());
+    }
     cpu->mp_state = state->mp_state;
     cpu->is_halted = state->mp_state == RH_MP_HALTED;
     vector_from_xsave(&cpu->vector, state->xsave);
@@ -199,7 +201,7 @@ void rh_tcg_to_state(RhTcgCpu *cpu, RhX86State *state)
     memcpy(state->pdptr, cpu->pdptr, sizeof(cpu->pdptr));
     rh_x86_set_msr(state, MSR_SMBASE, cpu->smbase);
     state->has_pdptrs = true;
-    state->tsc = rh_tcg_tsc(cpu);
+    state->tsc = cpu->told_tsc = rh_tcg_tsc(cpu);
     state->mp_state = cpu->is_halted ? RH_MP_HALTED : cpu->mp_state;
     state->has_lapic = false;
     memset(state->xsave, 0, sizeof(state->xsave));

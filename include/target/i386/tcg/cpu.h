@@ -205,6 +205,7 @@ struct RhTcgCpu {
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, misc_enable, tsc_adjust, tsc_aux, tsc_deadline;
     int64_t tsc_offset;             /* guest TSC = host TSC + this */
+    uint64_t told_tsc;              /* the TSC that rh_tcg_to_state gave last */
     uint64_t smbase;
     RhX86Msr msrs[RH_X86_MAX_MSRS]; /* MTRRs and others without a meaning here */
     uint32_t nr_msrs;

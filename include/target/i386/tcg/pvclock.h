@@ -15,7 +15,7 @@
 typedef struct RhTcgClock {
     GMutex lock;
     int64_t begin_tsc, begin_ns;    /* of the host, when the engine was opened */
-    int64_t zero_tsc;               /* host TSC at which the guest's clock reads 0 */
+    int64_t zero_tsc;               /* host TSC at which the guest's clock, and each TSC after reset, reads 0 */
     uint32_t mul;                   /* ns = (TSC shifted by shift) * mul >> 32; 0: not measured yet */
     int8_t shift;
 } RhTcgClock;
