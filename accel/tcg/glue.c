@@ -109,7 +109,9 @@ static void write_jump(RhEmit *e, const uint8_t *leave)
 
     emit_gs(e, E_MOV_STORE, true, H_R10, GS(rip));
     emit_rr(e, E_MOV, false, H_R11, H_R10);
-    emit_ri(e, E_ANDI, false, H_R11, RH_JUMPS - 1);
+    emit_shift_imm(e, E_SHR, false, H_R11, RH_PAGE_BITS);
+    emit_rr(e, E_XOR, false, H_R11, H_R10);
+    emit_ri(e, E_ANDI, false, H_R11, RH_JUMPS - 1);         /* rh_jump_index */
     emit_shift_imm(e, E_SHL, false, H_R11, 5);
     emit_gs_indexed(e, E_CMP, true, H_R10, H_R11, GS(jumps) + offsetof(RhJump, rip));
     other_rip = emit_jcc(e, E_NE);

@@ -90,7 +90,7 @@ RhBlock *rh_jit_find(RhTcgJit *jit)
     }
     if (block->entry && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
         /* translated code finds it by itself from now on */
-        RhJump *jump = &cpu->jumps[block->rip % RH_JUMPS];
+        RhJump *jump = &cpu->jumps[rh_jump_index(block->rip)];
 
         jump->rip = block->rip;
         jump->code = block->entry;
@@ -101,7 +101,7 @@ RhBlock *rh_jit_find(RhTcgJit *jit)
 
 static const void *cached(const RhTcgCpu *cpu)
 {
-    const RhJump *jump = &cpu->jumps[cpu->rip % RH_JUMPS];
+    const RhJump *jump = &cpu->jumps[rh_jump_index(cpu->rip)];
 
     return jump->rip == cpu->rip && jump->key == cpu->jump_key[cpu->rip >> 63] ? jump->code : NULL;
 }

@@ -132,7 +132,7 @@ static void lead_to(uint8_t *from, const uint8_t *to)
 
 static void drop(RhTcgJit *jit, RhBlock *block)
 {
-    RhJump *jump = &jit->cpu->jumps[block->rip % RH_JUMPS];
+    RhJump *jump = &jit->cpu->jumps[rh_jump_index(block->rip)];
 
     unhash(jit, block);
     block->is_valid = false;

@@ -271,6 +271,12 @@ static inline bool rh_tcg_has(const RhTcgCpu *cpu, RhInsnFeature feature)
     return cpu->features[feature / 64] >> (feature % 64) & 1;
 }
 
+/** rh_jump_index - where the jump cache has @rip; functions a page apart get different places */
+static inline uint64_t rh_jump_index(uint64_t rip)
+{
+    return (rip ^ rip >> RH_PAGE_BITS) & (RH_JUMPS - 1);
+}
+
 static inline uint64_t rh_tlb_index(uint64_t address)
 {
     return address >> RH_PAGE_BITS & (RH_TLB_ENTRIES - 1);
