@@ -108,10 +108,10 @@ static bool check_guest_memory(Reader *r)
     bool is_pair = insn->index == R11 && insn->scale == 1 && known->r10 == OFFSET && known->r11 == HOST;
     bool is_flat = insn->index == RH_NO_REG && known->r10 == FLAT;
 
-    if (insn->base != R10 || insn->disp || insn->segment != RH_DS || insn->addr_size != 8 || !(is_pair || is_flat)) {
+    if (insn->base != R10 || insn->disp < 0 || insn->segment != RH_DS || insn->addr_size != 8 || !(is_pair || is_flat)) {
         return complain(r, "memory that was not checked");
     }
-    if (!insn->mem_size || insn->mem_size > known->size) {
+    if (!insn->mem_size || insn->disp + insn->mem_size > known->size) {     /* several pushes share a check */
         return complain(r, "more memory than was checked");
     }
     return !writes_memory(insn) || known->may_write || complain(r, "writes after a check for reading");

@@ -188,6 +188,38 @@ static void test_once_wrong(gconstpointer is_exact)
     g_assert_cmpuint(nr_failed, ==, 0);
 }
 
+/* Rows of pushes and pops, at the edges of pages and of memory: some may be done before one faults. */
+static void test_stack(gconstpointer is_exact)
+{
+    enum { ROUNDS = 3000, MOST = 12, POP_RSP = 0x5c };
+    uint64_t seed = rh_check_environment("TCG_SEED", 1);
+    unsigned nr_failed = 0;
+    static RhNativeCase at;
+
+    jit_rig_exact(rig, is_exact);
+    for (unsigned i = 0; i < ROUNDS && nr_failed < RH_CHECK_SHOWN; i++) {
+        unsigned len = 0, nr = 2 + rh_native_below(&seed, MOST - 2);
+        bool is_pop = rh_native_one_in(&seed, 2);
+
+        for (unsigned k = 0; k < nr; k++) {
+            if (rh_native_one_in(&seed, 3)) {
+                at.code[len++] = 0x41;
+            }
+            is_pop ^= rh_native_one_in(&seed, 8);
+            at.code[len] = (uint8_t)((is_pop ? 0x58 : 0x50) | rh_native_below(&seed, 8));
+            at.code[len] -= at.code[len] == POP_RSP;        /* what it pops is no address */
+            len++;
+        }
+        g_assert_true(rh_native_case_set(at.code, len, &seed, &at));
+        at.len = len;
+        at.nr_insns = nr;
+        at.before.gpr[RH_RSP] = RH_NATIVE_DATA + rh_native_below(&seed, 3) * RH_PAGE_SIZE + rh_native_below(&seed, 128) - 64;
+        at.undefined_flags_at_fault = is_exact ? 0 : RH_FLAGS_STATUS;
+        nr_failed += rh_check_case(&at, run);
+    }
+    g_assert_cmpuint(nr_failed, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     const char *why;
@@ -206,6 +238,7 @@ int main(int argc, char **argv)
         gconstpointer flag = GUINT_TO_POINTER(is_exact);
 
         g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/once-wrong", name), flag, test_once_wrong);
+        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/stack", name), flag, test_stack);
         g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/systematic", name), flag, test_systematic);
         g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/random", name), flag, test_random);
         g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/sequences", name), flag, test_sequences);
