@@ -529,7 +529,7 @@ static void test_reader(void)
 static void test_glue(void)
 {
     static const uint16_t in_glue[] = {
-        RH_OP_MOV, RH_OP_PUSH, RH_OP_POP, RH_OP_ADD, RH_OP_SUB, RH_OP_AND, RH_OP_SHL, RH_OP_SHR, RH_OP_CMP, RH_OP_TEST, RH_OP_JCC, RH_OP_JMP,
+        RH_OP_MOV, RH_OP_PUSH, RH_OP_POP, RH_OP_ADD, RH_OP_SUB, RH_OP_AND, RH_OP_XOR, RH_OP_SHL, RH_OP_SHR, RH_OP_CMP, RH_OP_TEST, RH_OP_JCC, RH_OP_JMP,
         RH_OP_JMP_IND, RH_OP_CALL_IND, RH_OP_RET, RH_OP_INT3, RH_OP_LEA,
     };
     const RhTcgJit *jit = rig->cpu->jit;
