@@ -5,6 +5,7 @@
 #include "accel/tcg/jit.h"
 
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <errno.h>
 #include <sys/syscall.h>
 #include "target/i386/tcg/features.h"
@@ -30,9 +31,22 @@ static void map_changed(RhSpaceListener *listener)
     }
 }
 
+/* The guest's vector state goes in and out of the host's registers by XSAVE. */
+static bool has_xsave(void)
+{
+    enum { OSXSAVE = 1 << 27 };
+    unsigned eax, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & OSXSAVE);
+}
+
 static bool tcg_open(RhAccel *accel, GError **err)
 {
     RhTcg *tcg = tcg_of(accel);
+
+    if (!has_xsave()) {
+        return rh_fail(err, "The host's CPU has no XSAVE, which the tcg accelerator needs");
+    }
 
     rh_tcg_clock_begin(&tcg->clock);
     tcg->code_pages = rh_code_pages_new();
