@@ -324,7 +324,7 @@ static void find_borders(Reader *r)
         r->is_border[r->at - r->start] = 1;
     }
     for (r->at = r->start; r->at < r->start + r->len && decode(r); r->at += r->insn.len) {
-        int64_t into = r->at + r->insn.len + (int64_t)r->insn.imm - r->start;
+        int64_t into = (r->at - r->start) + r->insn.len + (int64_t)r->insn.imm;
 
         if ((r->insn.op == RH_OP_JMP || r->insn.op == RH_OP_JCC) && into >= 0 && into <= r->at - r->start) {
             r->is_backward[into] = 1;

@@ -220,6 +220,13 @@ static void test_stack(gconstpointer is_exact)
     g_assert_cmpuint(nr_failed, ==, 0);
 }
 
+static void add(const char *flags, const char *what, const void *flag, GTestDataFunc fn)
+{
+    g_autofree char *path = g_strdup_printf("/tcg-translate-native/%s/%s", flags, what);
+
+    g_test_add_data_func(path, flag, fn);
+}
+
 int main(int argc, char **argv)
 {
     const char *why;
@@ -237,11 +244,11 @@ int main(int argc, char **argv)
         const char *name = is_exact ? "exact" : "usual";
         gconstpointer flag = GUINT_TO_POINTER(is_exact);
 
-        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/once-wrong", name), flag, test_once_wrong);
-        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/stack", name), flag, test_stack);
-        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/systematic", name), flag, test_systematic);
-        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/random", name), flag, test_random);
-        g_test_add_data_func(g_strdup_printf("/tcg-translate-native/%s/sequences", name), flag, test_sequences);
+        add(name, "once-wrong", flag, test_once_wrong);
+        add(name, "stack", flag, test_stack);
+        add(name, "systematic", flag, test_systematic);
+        add(name, "random", flag, test_random);
+        add(name, "sequences", flag, test_sequences);
     }
     result = g_test_run();
     jit_rig_free(rig);

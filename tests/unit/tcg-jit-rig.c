@@ -49,6 +49,10 @@ void jit_rig_free(Rig *rig)
     jit_rig_stop(rig->cpu);
     g_ptr_array_remove(rig->vm->vcpus, &rig->x86.vcpu);
     rig->x86.vcpu.accel = NULL;
+    RH_WITH_MACHINE_LOCK(rig->vm) {
+        rh_object_unref(RH_OBJECT(rig->vm->accel));
+        rig->vm->accel = NULL;
+    }
     rig_free(rig);
 }
 
