@@ -4,6 +4,8 @@
  */
 #include "tests/tcg/generate.h"
 
+#include <cpuid.h>
+
 uint64_t rh_native_next(uint64_t *seed)
 {
     *seed ^= *seed >> 12;
@@ -24,36 +26,31 @@ bool rh_native_one_in(uint64_t *seed, unsigned n)
 
 /* ---- what may run ---- */
 
+/* Where CPUID tells of what the generators use: a leaf, which of eax to edx, and a bit. */
+static const struct {
+    uint32_t leaf;
+    uint8_t reg;
+    uint8_t bit;
+} cpuid_bits[] = {
+    [RH_FEAT_FMA]    = { 1, 2, 12 },
+    [RH_FEAT_PCLMUL] = { 1, 2, 1 },
+    [RH_FEAT_MOVBE]  = { 1, 2, 22 },
+    [RH_FEAT_POPCNT] = { 1, 2, 23 },
+    [RH_FEAT_AES]    = { 1, 2, 25 },
+    [RH_FEAT_F16C]   = { 1, 2, 29 },
+    [RH_FEAT_BMI1]   = { 7, 1, 3 },
+    [RH_FEAT_AVX2]   = { 7, 1, 5 },
+    [RH_FEAT_BMI2]   = { 7, 1, 8 },
+    [RH_FEAT_ADX]    = { 7, 1, 19 },
+    [RH_FEAT_SHA]    = { 7, 1, 29 },
+    [RH_FEAT_LZCNT]  = { 0x80000001, 2, 5 },
+};
+
 bool rh_native_has(RhInsnFeature feature)
 {
+    uint32_t regs[4] = { 0 };
+
     switch (feature) {
-    case RH_FEAT_AVX2:   return __builtin_cpu_supports("avx2");
-    case RH_FEAT_FMA:    return __builtin_cpu_supports("fma");
-    case RH_FEAT_F16C:   return __builtin_cpu_supports("f16c");
-    case RH_FEAT_BMI1:   return __builtin_cpu_supports("bmi");
-    case RH_FEAT_BMI2:   return __builtin_cpu_supports("bmi2");
-    case RH_FEAT_AES:    return __builtin_cpu_supports("aes");
-    case RH_FEAT_PCLMUL: return __builtin_cpu_supports("pclmul");
-    case RH_FEAT_POPCNT: return __builtin_cpu_supports("popcnt");
-    case RH_FEAT_LZCNT:  return __builtin_cpu_supports("lzcnt");
-    case RH_FEAT_SHA: {
-        uint32_t leaf_7_ebx;
-
-        __asm__("cpuid" : "=b"(leaf_7_ebx) : "a"(7), "c"(0) : "edx");
-        return leaf_7_ebx >> 29 & 1;
-    }
-    case RH_FEAT_ADX: {
-        uint32_t leaf_7_ebx;
-
-        __asm__("cpuid" : "=b"(leaf_7_ebx) : "a"(7), "c"(0) : "edx");
-        return leaf_7_ebx >> 19 & 1;
-    }
-    case RH_FEAT_MOVBE: {
-        uint32_t leaf_1_ecx;
-
-        __asm__("cpuid" : "=c"(leaf_1_ecx) : "a"(1) : "ebx", "edx");
-        return leaf_1_ecx >> 22 & 1;
-    }
     case RH_FEAT_MOVDIRI:
     case RH_FEAT_MOVDIR64B:
     case RH_FEAT_SERIALIZE:
@@ -61,8 +58,13 @@ bool rh_native_has(RhInsnFeature feature)
     case RH_FEAT_CLFLUSHOPT:
         return false;       /* few CPUs have them, and they have nothing to compare */
     default:
+        break;
+    }
+    if (feature >= G_N_ELEMENTS(cpuid_bits) || !cpuid_bits[feature].leaf) {
         return true;
     }
+    __get_cpuid_count(cpuid_bits[feature].leaf, 0, &regs[0], &regs[1], &regs[2], &regs[3]);
+    return regs[cpuid_bits[feature].reg] >> cpuid_bits[feature].bit & 1;
 }
 
 bool rh_native_is_runnable(const RhInsn *insn)
