@@ -139,20 +139,6 @@ static void access_config(const Target *target, const uint8_t *step)
     }
 }
 
-static void round_trip(RhDevice *dev)
-{
-    g_autoptr(GByteArray) saved = g_byte_array_new();
-    g_autoptr(GByteArray) again = g_byte_array_new();
-    g_autoptr(GError) error = NULL;
-    size_t pos = 0;
-
-    rh_device_save(dev, saved);
-    rh_device_load(dev, saved->data, saved->len, &pos, &error);
-    g_assert_no_error(error);
-    rh_device_save(dev, again);
-    g_assert_cmpmem(saved->data, saved->len, again->data, again->len);
-}
-
 static void run_step(World *world, const Target *target, const uint8_t *step)
 {
     RhVm *vm = world->board.vm;
@@ -166,7 +152,7 @@ static void run_step(World *world, const Target *target, const uint8_t *step)
         break;
     case OP_RESET:
         if (step[1] & 1) {
-            round_trip(target->dev);
+            board_round_trip(target->dev);
         } else {
             rh_device_reset(target->dev);
         }

@@ -142,20 +142,6 @@ static void plug(World *world, const uint8_t *step)
     }
 }
 
-static void round_trip(RhDevice *dev)
-{
-    g_autoptr(GByteArray) saved = g_byte_array_new();
-    g_autoptr(GByteArray) again = g_byte_array_new();
-    g_autoptr(GError) error = NULL;
-    size_t pos = 0;
-
-    rh_device_save(dev, saved);
-    rh_device_load(dev, saved->data, saved->len, &pos, &error);
-    g_assert_no_error(error);
-    rh_device_save(dev, again);
-    g_assert_cmpmem(saved->data, saved->len, again->data, again->len);
-}
-
 /* The function meant: one of those that stay, or what is in one of the slots just now (a guest can eject it). */
 static RhPciDevice *function_of(World *world, uint8_t selector)
 {
@@ -180,7 +166,7 @@ static void run_step(World *world, const uint8_t *step)
     case OP_MEMORY:     access_at(vm->memory, rh_ld32(step + 4), step); break;
     case OP_PLUG:       plug(world, step); break;
     case OP_RESET:      rh_device_reset(&dev->parent); break;
-    case OP_ROUND_TRIP: round_trip(&dev->parent); break;
+    case OP_ROUND_TRIP: board_round_trip(&dev->parent); break;
     default:
         board_turn(&world->board);
         rh_clock_step_to(vm->clock, rh_clock_now(vm->clock) + STEP_NS);

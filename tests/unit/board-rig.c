@@ -235,6 +235,21 @@ GPtrArray *board_devices(Board *board)
     return devices;
 }
 
+void board_round_trip(RhDevice *dev)
+{
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    g_autoptr(GByteArray) again = g_byte_array_new();
+    g_autoptr(GError) error = NULL;
+    size_t pos = 0;
+
+    rh_device_save(dev, saved);
+    rh_device_load(dev, saved->data, saved->len, &pos, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(pos, ==, saved->len);
+    rh_device_save(dev, again);
+    g_assert_cmpmem(saved->data, saved->len, again->data, again->len);
+}
+
 void board_regions(RhDevice *dev, GPtrArray *regions)
 {
     for (const RhType *at = dev->obj.type; at && rh_type_is(at, RH_TYPE_DEVICE); at = rh_type_parent(at)) {

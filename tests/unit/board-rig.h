@@ -34,6 +34,8 @@ unsigned board_fill(Board *board);
 void board_assign(Board *board);
 /** board_devices - all realized devices (RhDevice *), in the order of the tree; free with g_ptr_array_unref */
 GPtrArray *board_devices(Board *board);
+/** board_round_trip - save @dev, load what was saved, save again: the same bytes */
+void board_round_trip(RhDevice *dev);
 /** board_regions - the regions of @dev's tables and base address registers (RhRegion *), appended to @regions */
 void board_regions(RhDevice *dev, GPtrArray *regions);
 /** board_place_of - where @region is seen now: address and space; NULL when it is not. Aliases are not followed. */
