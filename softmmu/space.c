@@ -683,10 +683,10 @@ bool rh_space_map(RhSpace *space, RhGpa addr, uint64_t len, bool for_write, RhMa
         ret->len = MIN(len, range->len - (addr - range->start));
         ret->ram = rh_ram_ref(range->ram);
     }
-    rh_rcu_read_unlock();
     if (good && for_write) {
         tell_written(space, addr, ret->len);
     }
+    rh_rcu_read_unlock();
     return good;
 }
 

@@ -57,7 +57,7 @@ struct RhAccelType {
     void (*set_ioapic_pin)(RhAccel *accel, unsigned pin, uint64_t address, uint32_t data, bool is_masked);
 
     /*
-     * A device is about to write to guest memory, or just did: translated code of it is stale. Any thread, no lock needed. Optional.
+     * A device is about to write to guest memory, or just did: translated code of it is stale. Any thread, as an RCU reader. Optional.
      */
     void (*ram_written)(RhAccel *accel, uint64_t gpa, uint64_t len);
     /*
