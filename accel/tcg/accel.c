@@ -8,6 +8,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <sys/syscall.h>
+#include "hw/core/machine.h"
 #include "target/i386/tcg/features.h"
 
 static RhTcg *tcg_of(RhAccel *accel)
@@ -47,7 +48,6 @@ static bool tcg_open(RhAccel *accel, GError **err)
     if (!has_xsave()) {
         return rh_fail(err, "The host's CPU has no XSAVE, which the tcg accelerator needs");
     }
-
     rh_tcg_clock_begin(&tcg->clock);
     tcg->code_pages = rh_code_pages_new();
     rh_jit_catch_signals();
@@ -116,14 +116,21 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
 #define DEFAULT_TB_SIZE (UINT64_C(64) << 20)
 #define MIN_TB_SIZE (UINT64_C(1) << 20)
 
+/* One vCPU's share of tb-size */
+static uint64_t code_size(RhTcg *tcg)
+{
+    const RhMachine *machine = rh_machine_of(tcg->parent.obj.vm);
+    uint64_t size = tcg->tb_size ? tcg->tb_size << 20 : DEFAULT_TB_SIZE;
+
+    return MAX(size / (machine ? MAX(machine->smp.max_cpus, 1) : 1), MIN_TB_SIZE);
+}
+
 static bool start_translator(RhTcg *tcg, RhTcgCpu *cpu, GError **err)
 {
-    uint64_t size = (tcg->tb_size ? tcg->tb_size << 20 : DEFAULT_TB_SIZE) / MAX(cpu->vm->vcpus->len, 1);
-
     if (syscall(SYS_arch_prctl, ARCH_SET_GS, cpu) != 0) {
         return rh_fail_errno(err, errno, "The host does not let a thread set its GS base");
     }
-    cpu->jit = rh_jit_new(cpu, MAX(size, MIN_TB_SIZE), err);
+    cpu->jit = rh_jit_new(cpu, code_size(tcg), err);
     return cpu->jit;
 }
 
@@ -226,7 +233,7 @@ static json_object *get_multi(RhObject *obj, const RhProp *prop)
 
 static const RhProp tcg_props[] = {
     RH_PROP("tb-size", RhTcg, tb_size, .max = 1024,
-            .doc = "memory for translated code of all vCPUs, in MiB; 0: 64"),
+            .doc = "memory for translated code of all vCPUs, in MiB; 0: 64; each has 1 at least"),
     RH_PROP("exact-flags", RhTcg, exact_flags, .doc = "keep status flags exact at faults even where nothing can read them"),
     RH_PROP("x-translate", RhTcg, translate, .def = true, .doc = "off: interpret everything"),
     RH_PROP_COMPUTED("thread", .get = get_multi, .set = refuse_single, .doc = "one host thread a vCPU: multi"),

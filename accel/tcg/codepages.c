@@ -3,8 +3,8 @@
  *
  * Invariants:
  * 1. A vCPU has a block of a page only if the page's byte is set, or a request to drop it waits in its shoot list.
- * 2. A vCPU has a TLB entry to write to a page only if the byte is clear, or a request to protect it waits in its shoot list; the one
- *    that sets the byte waits until these are answered before it reads the first instruction.
+ * 2. A vCPU has a TLB entry to write to a page only if the byte is clear, or a request to protect it waits in its shoot list; whoever
+ *    translates from a page waits until such requests are answered before it reads the first instruction.
  * Lock: pages->lock for the bytes and all shoot lists; a leaf. Nobody waits with it held.
  */
 #include "accel/tcg/jit.h"
@@ -70,8 +70,6 @@ static void ask(RhTcgCpu *cpu, uint64_t gpa, RhShootKind kind)
     __atomic_add_fetch(&list->asked, 1, __ATOMIC_SEQ_CST);
     rh_tcg_request(cpu, RH_TCG_SHOOT);
 }
-
-typedef void Each(RhTcgCpu *cpu, uint64_t gpa);
 
 static void each_other(RhVm *vm, const RhTcgCpu *but, uint64_t gpa, RhShootKind kind)
 {
@@ -141,25 +139,20 @@ bool rh_code_claim(RhTcgCpu *cpu, uint64_t gpa)
 {
     RhCodePages *pages = pages_of(cpu);
     uint64_t page = gpa >> RH_PAGE_BITS;
-    bool was_set = false;
 
     if (!pages || !pages->has_code || page >= NR_PAGES) {
         return false;
     }
-    if (test(pages, gpa)) {
-        return true;
-    }
-    RH_WITH_LOCK(&pages->lock) {
-        was_set = pages->has_code[page];
-        __atomic_store_n(&pages->has_code[page], 1, __ATOMIC_RELEASE);
-        if (!was_set) {
-            each_other(cpu->vm, cpu, gpa, RH_SHOOT_PROTECT);
+    if (!test(pages, gpa)) {
+        RH_WITH_LOCK(&pages->lock) {
+            if (!pages->has_code[page]) {
+                __atomic_store_n(&pages->has_code[page], 1, __ATOMIC_RELEASE);
+                each_other(cpu->vm, cpu, gpa, RH_SHOOT_PROTECT);
+            }
         }
-    }
-    if (!was_set) {
         rh_tlb_protect(cpu, gpa);
-        wait_for_others(cpu);
     }
+    wait_for_others(cpu);       /* also where another vCPU set the byte a moment ago, and waits itself */
     return true;
 }
 

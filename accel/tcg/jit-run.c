@@ -14,7 +14,7 @@
 
 static void flags_out(RhTcgCpu *cpu)
 {
-    cpu->scratch[RH_SCRATCH_FLAGS] = (cpu->rflags & 0xd5) << 8 | 0x200 | (cpu->rflags >> 11 & 1);
+    cpu->scratch[RH_SCRATCH_FLAGS] = rh_saved_flags(cpu->rflags);
 }
 
 static void flags_in(RhTcgCpu *cpu)
@@ -164,6 +164,8 @@ static uint32_t new_generation(RhTcgCpu *cpu)
 void rh_tcg_forget_jumps(RhTcgCpu *cpu, bool keep_global)
 {
     forget_spaces(cpu);
+    /* CR3 does not change by MOV alone: a task switch, RSM, or loading state comes here. */
+    cpu->jump_pcid = cpu->cr4 & RH_CR4_PCIDE ? cpu->cr3 & 0xfff : 0;
     cpu->jump_generation[0] = new_generation(cpu);
     if (!keep_global) {
         if (cpu->jit) {
@@ -236,30 +238,16 @@ static bool may_link(RhTcgJit *jit, const uint8_t *site, const RhBlock *from, co
 }
 
 /* Lead the jump at @site, left by RH_LEAVE_LINK, to @block. */
-static void lead_to(RhTcgJit *jit, uint8_t *site, RhBlock *block)
+static void link_to(RhTcgJit *jit, uint8_t *site, const RhBlock *block)
 {
-    const RhBlock *from = NULL;
-    uint32_t low = 0, high = jit->nr_blocks;
-    const uint8_t *target;
-    int32_t distance;
+    const RhBlock *from = rh_jit_block_at(jit, site);
 
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
+    if (may_link(jit, site, from, block)) {
+        /* Only a jump backward can close a loop. */
+        const uint8_t *target = block->rip > from->rip ? block->write_forward : block->write_entry;
 
-        if (jit->blocks[middle].write_start <= site) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+        rh_st32(site, (uint32_t)(target - (site + 4)));
     }
-    from = low ? &jit->blocks[low - 1] : NULL;
-    if (!may_link(jit, site, from, block)) {
-        return;
-    }
-    /* Only a jump backward can close a loop. */
-    target = block->rip > from->rip ? block->write_forward : block->write_entry;
-    distance = (int32_t)(target - (site + 4));
-    rh_st32(site, (uint32_t)distance);
 }
 
 static void follow_link(RhTcgCpu *cpu)
@@ -269,7 +257,7 @@ static void follow_link(RhTcgCpu *cpu)
     RhBlock *block = rh_jit_find(cpu->jit);
 
     if (block && generation == cpu->jit->generation) {
-        lead_to(cpu->jit, site, block);
+        link_to(cpu->jit, site, block);
     }
 }
 

@@ -7,7 +7,6 @@
 #include "accel/tcg/jit.h"
 
 #include <sys/mman.h>
-#include "target/i386/tcg/vector-live.h"
 
 enum {
     BLOCK_ROOM = 24 * 1024,     /* of code for one block, at most */
@@ -70,29 +69,9 @@ void rh_jit_free(RhTcgJit *jit)
     }
 }
 
-/* --- finding --- */
-
 static uint32_t page_bucket_of(uint64_t gpa)
 {
     return (uint32_t)((gpa >> RH_PAGE_BITS) % RH_PAGE_BUCKETS);
-}
-
-RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address)
-{
-    const uint8_t *write = rh_codemem_writable(jit->mem, address);
-    uint32_t low = 0;
-    uint32_t high = jit->nr_blocks;
-
-    while (low < high) {            /* the first block that starts behind it */
-        uint32_t middle = (low + high) / 2;
-
-        if (jit->blocks[middle].write_start <= write) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low && write < jit->blocks[low - 1].write_start + jit->blocks[low - 1].code_len ? &jit->blocks[low - 1] : NULL;
 }
 
 /* --- dropping --- */
@@ -122,7 +101,7 @@ static void unhash(RhTcgJit *jit, RhBlock *block)
     }
 }
 
-static void lead_to(uint8_t *from, const uint8_t *to)
+static void write_jump(uint8_t *from, const uint8_t *to)
 {
     int32_t distance = (int32_t)(to - (from + 5));
 
@@ -140,8 +119,8 @@ static void drop(RhTcgJit *jit, RhBlock *block)
         if (jump->code == block->entry) {
             jump->key = 0;
         }
-        lead_to(block->write_entry, block->write_dead);
-        lead_to(block->write_forward, block->write_dead);
+        write_jump(block->write_entry, block->write_dead);
+        write_jump(block->write_forward, block->write_dead);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
  * Translated code of one vCPU: its blocks, how they are found, linked, and dropped. See docs/engine.md, "Blocks", "Invalidation".
- * Owner: the vCPU's thread, but for rh_jit_shoot.
+ * Owner: the vCPU's thread.
  */
 #ifndef RH_ACCEL_TCG_JIT_H
 #define RH_ACCEL_TCG_JIT_H
@@ -23,9 +23,14 @@ struct RhBlock {
     RhBlock *next_in_page;      /* of one page bucket */
 };
 
-enum { RH_BLOCK_BUCKET_BITS = 16, RH_BLOCK_BUCKETS = 1 << RH_BLOCK_BUCKET_BITS, RH_PAGE_BUCKETS = 1 << 12 };
-
-enum { RH_FAR_LINKS = 1 << 16, RH_FILTER_BYTES = 1 << 12 };
+enum {
+    RH_BLOCK_BUCKET_BITS = 16,
+    RH_BLOCK_BUCKETS = 1 << RH_BLOCK_BUCKET_BITS,
+    RH_PAGE_BUCKETS = 1 << 12,
+    RH_FAR_LINKS = 1 << 16,
+    RH_FILTER_BYTES = 1 << 12,
+    RH_JUMP_MODE_BITS = 8,              /* of RhTcgCpu.jump_key; the rest is a generation */
+};
 
 typedef struct RhTcgJit {
     RhTcgCpu *cpu;
@@ -67,8 +72,6 @@ static inline uint32_t rh_jit_filter_bit(uint64_t rip)
     return (uint32_t)((rip >> RH_PAGE_BITS ^ rip >> (RH_PAGE_BITS + 15)) % (RH_FILTER_BYTES * 8));
 }
 
-enum { RH_JUMP_MODE_BITS = 8 };     /* of RhTcgCpu.jump_key; the rest is a generation */
-
 static inline uint32_t rh_jit_bucket(uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     uint64_t key = gpa ^ rip >> RH_PAGE_BITS << 20 ^ (uint64_t)mode << 56;
@@ -76,10 +79,27 @@ static inline uint32_t rh_jit_bucket(uint64_t gpa, uint64_t rip, uint32_t mode)
     return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RH_BLOCK_BUCKET_BITS));
 }
 
-/** rh_jit_block_at - the block whose code holds @address of the executable view, or NULL: for the signal handler */
-RhBlock *rh_jit_block_at(const RhTcgJit *jit, const void *address);
-/** rh_jit_write_glue (glue.c), rh_jit_catch_signals (signals.c): once a process */
+/** rh_jit_block_at - the block whose code holds the byte at @write, of the writable view; or NULL */
+static inline RhBlock *rh_jit_block_at(const RhTcgJit *jit, const uint8_t *write)
+{
+    uint32_t low = 0;
+    uint32_t high = jit->nr_blocks;
+
+    while (low < high) {            /* the first block that starts behind it */
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= write) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low && write < jit->blocks[low - 1].write_start + jit->blocks[low - 1].code_len ? &jit->blocks[low - 1] : NULL;
+}
+
+/** rh_jit_write_glue - at the start of empty code memory (glue.c) */
 bool rh_jit_write_glue(RhTcgJit *jit);
+/** rh_jit_catch_signals - once a process (signals.c) */
 void rh_jit_catch_signals(void);
 /** rh_jit_set_current - signals of this thread are @cpu's business, in translated code and in stubs; NULL: no more */
 void rh_jit_set_current(RhTcgCpu *cpu);
@@ -88,7 +108,7 @@ uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info);
 
 /* --- code pages of all vCPUs (codepages.c) --- */
 
-/** rh_code_pages_new - a map of pages below 2^@bits bytes; address space only */
+/** rh_code_pages_new - for one machine; takes address space, and memory where there is code */
 typedef struct RhCodePages RhCodePages;
 RhCodePages *rh_code_pages_new(void);
 void rh_code_pages_free(RhCodePages *pages);

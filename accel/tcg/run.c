@@ -152,7 +152,6 @@ RhRunResult rh_tcg_vcpu_run(RhVcpu *vcpu)
 {
     RhTcgCpu *cpu = rh_tcg_cpu(vcpu);
     RhRunResult result;
-
     uint64_t generation;
 
     rh_rcu_read_lock();

@@ -42,15 +42,13 @@ static bool leave_block(RhTcgJit *jit, ucontext_t *context)
     if (!jit || !rh_codemem_has(jit->mem, address)) {
         return false;
     }
-    block = rh_jit_block_at(jit, address);
+    block = rh_jit_block_at(jit, rh_codemem_writable(jit->mem, address));
     trap = block ? trap_at(jit, block, address) : NULL;
     if (!trap) {
         return false;
     }
     if (trap->has_flags) {
-        uint64_t flags = (uint64_t)regs[REG_EFL];
-
-        jit->cpu->scratch[RH_SCRATCH_FLAGS] = (flags & 0xd5) << 8 | 0x200 | (flags >> 11 & 1);
+        jit->cpu->scratch[RH_SCRATCH_FLAGS] = rh_saved_flags((uint64_t)regs[REG_EFL]);
     }
     jit->cpu->rip = block->rip + trap->insn_offset;
     regs[REG_R11] = RH_LEAVE_INTERPRET;

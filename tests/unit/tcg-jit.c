@@ -226,6 +226,27 @@ static void test_remapped_by_guest(void)
     }
 }
 
+/*
+ * CR3 and CR4.PCIDE also change in one step, by RSM or as state is loaded. The jumps cached from then on are of the address space
+ * that CR3 names: they must not be found in the one whose PCID was current before.
+ */
+static void test_loaded_address_space(void)
+{
+    enum { PCID = 5 };
+    Rig *rig = make(CODE_SIZE);
+    uint32_t loaded;
+
+    rig->cpu->cr4 |= RH_CR4_PCIDE;
+    rig->cpu->cr3 |= PCID;
+    rh_tlb_flush(rig->cpu, false);
+    loaded = rig->cpu->jump_generation[0];
+    rh_tlb_switch(rig->cpu, 0, true);
+    g_assert_cmpuint(rig->cpu->jump_generation[0], !=, loaded);
+    rh_tlb_switch(rig->cpu, PCID, true);
+    g_assert_cmpuint(rig->cpu->jump_generation[0], ==, loaded);
+    jit_rig_free(rig);
+}
+
 /* --- other threads --- */
 
 typedef struct Second {         /* a vCPU beside the rig's, with the same memory and tables */
@@ -501,6 +522,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-jit/cache-full", test_cache_full);
     g_test_add_func("/tcg-jit/no-pointers", test_no_pointers);
     g_test_add_func("/tcg-jit/remapped-by-guest", test_remapped_by_guest);
+    g_test_add_func("/tcg-jit/loaded-address-space", test_loaded_address_space);
     g_test_add_func("/tcg-jit/cross-modifying", test_cross_modifying);
     g_test_add_func("/tcg-jit/signals-on-threads", test_signals_on_threads);
     g_test_add_func("/tcg-jit/dma", test_dma);

@@ -74,10 +74,6 @@ static bool is_plain(const Work *w, const RhInsn *insn)
         (insn->traits & (RH_INSN_VSIB | RH_INSN_STRING_MEM | RH_INSN_PRIVILEGED))) {
         return false;
     }
-    if (!tr_is_64(w) && insn->has_mem &&
-        (insn->segment == RH_FS || insn->segment == RH_GS || insn->segment == RH_CS)) {
-        return false;       /* limits and rights that is_flat does not speak of */
-    }
     return !is_vector(insn) || is_vector_usable(cpu, insn);
 }
 
@@ -606,14 +602,26 @@ static Write *const own_code[RH_NR_OPS] = {
     [RH_OP_BTS] = bit_string, [RH_OP_BTR] = bit_string, [RH_OP_BTC] = bit_string,
 };
 
+/*
+ * Not so: addresses of 16 bits in 32-bit code, which nobody writes; and segments with limits and rights that is_flat does not
+ * speak of.
+ */
+static bool is_simple_address(const Work *w, const RhInsn *insn)
+{
+    bool is_flat = tr_is_64(w) || (insn->segment != RH_FS && insn->segment != RH_GS && insn->segment != RH_CS);
+    bool is_access = insn->op != RH_OP_LEA && insn->op != RH_OP_NOP;
+
+    return insn->addr_size != 2 && (is_flat || !is_access);
+}
+
 /* False: not translated; what was written for it meanwhile is taken back by the caller. */
 static bool write_insn(Work *w, bool *ret_ends)
 {
     const RhInsn *insn = tr_insn(w);
 
     *ret_ends = false;
-    if (insn->has_mem && insn->addr_size == 2) {
-        return false;       /* addresses of 16 bits in 32-bit code: nobody writes that */
+    if (insn->has_mem && !is_simple_address(w, insn)) {
+        return false;
     }
     if (!rh_tcg_has(w->t->cpu, insn->feature) || (insn->has_lock && !(insn->traits & RH_INSN_LOCKABLE))) {
         return false;
@@ -627,8 +635,7 @@ static bool write_insn(Work *w, bool *ret_ends)
     if (insn->op == RH_OP_POP) {
         return pop_run(w, ret_ends);
     }
-    if (own_code[insn->op] && !(!tr_is_64(w) && insn->has_mem && insn->segment != RH_DS && insn->segment != RH_SS &&
-                                insn->segment != RH_ES && insn->op != RH_OP_LEA && insn->op != RH_OP_NOP)) {
+    if (own_code[insn->op]) {
         return own_code[insn->op](w);
     }
     return tr_flow(w, ret_ends);

@@ -38,6 +38,12 @@ enum {
     RH_SCRATCH_HOST_RSP,
 };
 
+/** rh_saved_flags - the status flags of @rflags as they are kept in scratch[RH_SCRATCH_FLAGS] */
+static inline uint64_t rh_saved_flags(uint64_t rflags)
+{
+    return (rflags & 0xd5) << 8 | 0x200 | (rflags >> 11 & 1);
+}
+
 /** RhTrap - a place where the host may raise what is the guest's exception */
 typedef struct RhTrap {
     uint32_t at;                /* of the host instruction, bytes from the block's start */
