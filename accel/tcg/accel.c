@@ -4,10 +4,7 @@
  */
 #include "accel/tcg/jit.h"
 
-#include <asm/prctl.h>
 #include <cpuid.h>
-#include <errno.h>
-#include <sys/syscall.h>
 #include "hw/core/machine.h"
 #include "target/i386/tcg/features.h"
 
@@ -127,17 +124,17 @@ static uint64_t code_size(RhTcg *tcg)
 
 static bool start_translator(RhTcg *tcg, RhTcgCpu *cpu, GError **err)
 {
-    if (syscall(SYS_arch_prctl, ARCH_SET_GS, cpu) != 0) {
-        return rh_fail_errno(err, errno, "The host does not let a thread set its GS base");
-    }
     cpu->jit = rh_jit_new(cpu, code_size(tcg), err);
     return cpu->jit;
 }
 
 static bool tcg_vcpu_init(RhVcpu *vcpu, GError **err)
 {
-    RhTcgCpu *cpu = rh_tcg_cpu_new(vcpu->vm, vcpu);
+    RhTcgCpu *cpu = rh_tcg_cpu_new(vcpu->vm, vcpu, err);
 
+    if (!cpu) {
+        return false;
+    }
     cpu->tcg = tcg_of(vcpu->vm->accel);
     cpu->clock = &cpu->tcg->clock;
     if (!rh_tcg_vector_init(cpu, err)) {

@@ -7,7 +7,7 @@
 #include "accel/tcg/jit.h"
 
 enum { NR_HOST = 16, GLUE_ROOM = 1024 };
-#define GS(field) ((uint32_t)offsetof(RhTcgCpu, field))
+#define FIELD_OF(field) ((uint32_t)offsetof(RhTcgCpu, field))
 
 /* Which guest register each host register holds, where any. */
 static const struct {
@@ -24,14 +24,14 @@ static const uint8_t kept[] = { H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15 };
 static void load_guest(RhEmit *e, unsigned nr)
 {
     for (unsigned i = 0; i < nr; i++) {
-        emit_gs(e, E_MOV, true, held[i].host, GS(gpr) + 8 * held[i].guest);
+        emit_field(e, E_MOV, true, held[i].host, FIELD_OF(gpr) + 8 * held[i].guest);
     }
 }
 
 static void store_guest(RhEmit *e)
 {
     for (unsigned i = 0; i < RH_COUNT(held); i++) {
-        emit_gs(e, E_MOV_STORE, true, held[i].host, GS(gpr) + 8 * held[i].guest);
+        emit_field(e, E_MOV_STORE, true, held[i].host, FIELD_OF(gpr) + 8 * held[i].guest);
     }
 }
 
@@ -83,7 +83,7 @@ static void write_miss(RhEmit *e)
     uint8_t *out;
 
     store_guest(e);
-    emit_gs(e, E_MOV, true, H_RDI, GS(self));
+    emit_mov_imm(e, H_RDI, e->cpu);
     emit_rr(e, E_MOV, true, H_RSI, H_R10);
     emit_rr(e, E_MOV, false, H_RDX, H_R11);
     emit_ri(e, E_SUBI, true, H_RSP, 8);
@@ -107,24 +107,23 @@ static void write_jump(RhEmit *e, const uint8_t *leave)
 {
     uint8_t *other_rip, *other_key;
 
-    emit_gs(e, E_MOV_STORE, true, H_R10, GS(rip));
+    emit_field(e, E_MOV_STORE, true, H_R10, FIELD_OF(rip));
     emit_rr(e, E_MOV, false, H_R11, H_R10);
     emit_shift_imm(e, E_SHR, false, H_R11, RH_PAGE_BITS);
     emit_rr(e, E_XOR, false, H_R11, H_R10);
     emit_ri(e, E_ANDI, false, H_R11, RH_JUMPS - 1);         /* rh_jump_index */
     emit_shift_imm(e, E_SHL, false, H_R11, 5);
-    emit_gs_indexed(e, E_CMP, true, H_R10, H_R11, GS(jumps) + offsetof(RhJump, rip));
+    emit_field_indexed(e, E_CMP, true, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, rip));
     other_rip = emit_jcc(e, E_NE);
     emit_shift_imm(e, E_SHR, true, H_R10, 63);
-    emit8(e, 0x65);                         /* mov r10d, gs:[r10 * 4 + jump_key] */
-    emit_rex(e, false, H_R10, H_R10, 0, false);
+    emit_rex(e, false, H_R10, H_R10, 0, false);             /* mov r10d, [r10 * 4 + jump_key] */
     emit8(e, E_MOV);
     emit8(e, (H_R10 & 7) << 3 | 4);
     emit8(e, 2 << 6 | (H_R10 & 7) << 3 | 5);
-    emit32(e, GS(jump_key));
-    emit_gs_indexed(e, E_CMP, false, H_R10, H_R11, GS(jumps) + offsetof(RhJump, key));
+    emit32(e, e->cpu + FIELD_OF(jump_key));
+    emit_field_indexed(e, E_CMP, false, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, key));
     other_key = emit_jcc(e, E_NE);
-    emit_gs_indexed(e, 0xff, false, 4, H_R11, GS(jumps) + offsetof(RhJump, code));      /* jmp gs:[...] */
+    emit_field_indexed(e, 0xff, false, 4, H_R11, FIELD_OF(jumps) + offsetof(RhJump, code));      /* jmp */
     emit_patch(e, other_rip, e->at);
     emit_patch(e, other_key, e->at);
     emit_mov_imm(e, H_R11, RH_LEAVE_LOOKUP);
@@ -147,7 +146,7 @@ bool rh_jit_write_glue(RhTcgJit *jit)
     if (!rh_codemem_alloc(jit->mem, GLUE_ROOM, &write, &exec)) {
         return false;
     }
-    e = (RhEmit){ .start = write, .at = write, .end = write + GLUE_ROOM };
+    e = (RhEmit){ .start = write, .at = write, .end = write + GLUE_ROOM, .cpu = (uint32_t)(uintptr_t)jit->cpu };
     write_enter(&e);
     align(&e);
     jit->glue.leave = e.at;

@@ -2,10 +2,11 @@
  * Containment: what the translator emits is decoded again and held against a list. docs/engine.md, "Security", is what this
  * file checks:
  * - only instructions of allowed[], and nothing names RSP;
- * - memory is %gs:field of the CPU's own struct, or guest memory behind a check of the TLB for that size and kind of access;
+ * - memory is a field of the CPU's own struct, by its address, or guest memory behind a check of the TLB for that size and kind of access;
  * - jumps stay in the block, at borders of instructions, or lead to the glue or to another block's entry.
  *
- * R10 and R11 are followed through each block: an address counts as checked only if the comparison dominates its use.
+ * R10 and R11 are followed through each block: an address counts as checked only if the comparison dominates its use. There are
+ * three forms: a sum in R10; a sum in R11 of a register that stays in the operand, with the addend in R10; a constant.
  */
 #include "tests/tcg/check.h"
 #include "tests/tcg/generate.h"
@@ -26,12 +27,22 @@ static const uint16_t allowed[] = {
 };
 
 /* What R10 holds, and what R11 does */
-typedef enum Holds { ANYTHING, INDEX /* R11: into a TLB */, SUM, COMPARED, OFFSET /* in a page, checked */, HOST, FLAT } Holds;
+typedef enum Holds {
+    ANYTHING, INDEX /* into a TLB */, SUM, COMPARED, OFFSET /* in a page, checked */, HOST, FLAT,
+    ADDRESS /* R11: base + disp */, ADDEND /* R10: of the page that base + disp is in */,
+    NEGATIVE /* R11: the negated address of a page */, MATCHED /* nothing yet: an entry was compared with a constant */,
+    PAGE /* R10: the host's, of that entry */
+} Holds;
 typedef struct Known {
     Holds r10, r11;
     unsigned view;              /* RhTlbMode */
     bool may_write;
+    bool is_rax_lent;           /* RAX is in scratch[RH_SCRATCH_RAX], and used for something else */
     unsigned size;              /* of the access that was checked */
+    uint8_t base;               /* ADDRESS, ADDEND: the register, */
+    int64_t disp;               /* and what is added */
+    uint64_t constant;          /* NEGATIVE: that */
+    uint64_t entry;             /* MATCHED: offset in the TLBs */
 } Known;
 
 typedef struct Reader {
@@ -74,9 +85,16 @@ static bool writes_memory(const RhInsn *insn)
     return insn->traits & RH_INSN_WRITES_MEM;
 }
 
+static bool is_in_tlb(const Reader *r)
+{
+    uint64_t into = (uint64_t)r->insn.disp - (uintptr_t)r->jit->cpu->tlb;
+
+    return into < sizeof(r->jit->cpu->tlb) && r->insn.mem_size == 8;
+}
+
 static bool check_field(Reader *r)
 {
-    uint64_t at = (uint64_t)r->insn.disp;
+    uint64_t at = (uint64_t)r->insn.disp - (uintptr_t)r->jit->cpu;
 
     for (unsigned i = 0; i < RH_COUNT(fields); i++) {
         if (at >= fields[i].at && at + r->insn.mem_size <= fields[i].end && r->insn.mem_size) {
@@ -86,13 +104,18 @@ static bool check_field(Reader *r)
     return complain(r, "touches another field");
 }
 
-/* gs:[r11 + field of a TLB entry]; the field, or -1 */
+static bool is_indexed(const RhInsn *insn, const Known *known)
+{
+    return insn->index == RH_NO_REG && (insn->base == R11 || (insn->base == R10 && known->r10 == INDEX));
+}
+
+/* [cpu + index + field of a TLB entry]; the field, or -1 */
 static int64_t tlb_field(Reader *r, const Known *known, unsigned *ret_view)
 {
-    uint64_t into = (uint64_t)r->insn.disp - offsetof(RhTcgCpu, tlb);
+    uint64_t into = (uint64_t)r->insn.disp - (uintptr_t)r->jit->cpu->tlb;
     unsigned table = RH_TLB_ENTRIES * sizeof(RhTlbEntry);
 
-    if (known->r11 != INDEX || into / table >= RH_NR_TLB_MODES || into % table >= sizeof(RhTlbEntry) ||
+    if ((r->insn.base == R10 ? known->r10 : known->r11) != INDEX || into / table >= RH_NR_TLB_MODES || into % table >= sizeof(RhTlbEntry) ||
         writes_memory(&r->insn) || r->insn.mem_size != 8) {
         complain(r, "reaches into the CPU with an index");
         return -1;
@@ -105,13 +128,16 @@ static bool check_guest_memory(Reader *r)
 {
     const RhInsn *insn = &r->insn;
     const Known *known = &r->known;
-    bool is_pair = insn->index == R11 && insn->scale == 1 && known->r10 == OFFSET && known->r11 == HOST;
-    bool is_flat = insn->index == RH_NO_REG && known->r10 == FLAT;
+    bool is_pair = insn->base == R10 && insn->index == R11 && insn->scale == 1 && known->r10 == OFFSET && known->r11 == HOST;
+    bool is_flat = insn->base == R10 && insn->index == RH_NO_REG && (known->r10 == FLAT || known->r10 == PAGE);
+    bool is_based = insn->base != R10 && insn->index == R10 && insn->scale == 1 && known->r10 == ADDEND &&
+                    insn->base == known->base && !(known->is_rax_lent && insn->base == RH_RAX);
+    int64_t into = insn->disp - (is_based ? known->disp : 0);
 
-    if (insn->base != R10 || insn->disp < 0 || insn->segment != RH_DS || insn->addr_size != 8 || !(is_pair || is_flat)) {
+    if (into < 0 || insn->addr_size != 8 || !(is_pair || is_flat || is_based)) {
         return complain(r, "memory that was not checked");
     }
-    if (!insn->mem_size || insn->disp + insn->mem_size > known->size) {     /* several pushes share a check */
+    if (!insn->mem_size || into + insn->mem_size > known->size) {     /* several pushes share a check */
         return complain(r, "more memory than was checked");
     }
     return !writes_memory(insn) || known->may_write || complain(r, "writes after a check for reading");
@@ -150,14 +176,58 @@ static void forget(Reader *r)
     }
 }
 
+/* Instructions that change a register without naming it: not between a check and the access that it is for. */
+static bool writes_secretly(const RhInsn *insn)
+{
+    switch (insn->op) {
+    case RH_OP_MUL: case RH_OP_IMUL1: case RH_OP_DIV: case RH_OP_IDIV: case RH_OP_CBW: case RH_OP_CWD: case RH_OP_CMPXCHG:
+    case RH_OP_CMPXCHG8B: case RH_OP_RDTSC: return true;
+    default: return false;
+    }
+}
+
+/* RAX is put aside, changed, and fetched again where flags are restored; anything else loses the register. */
+static void forget_base(Reader *r, const Known *was)
+{
+    const RhInsn *insn = &r->insn;
+    bool has_base = was->r11 == ADDRESS || was->r10 == ADDEND || was->r11 == SUM || was->r11 == COMPARED || was->r11 == OFFSET;
+    bool is_scratch_rax = insn->op == RH_OP_MOV && insn->has_mem && insn->base == RH_NO_REG && insn->reg == RH_RAX && insn->size == 8 &&
+                          (uint64_t)insn->disp == (uint64_t)(uintptr_t)&r->jit->cpu->scratch[RH_SCRATCH_RAX];
+
+    if (is_scratch_rax && (writes_memory(insn) || was->is_rax_lent)) {
+        r->known.is_rax_lent = writes_memory(insn);
+        return;
+    }
+    if (!has_base || (was->is_rax_lent && was->base == RH_RAX)) {
+        return;
+    }
+    if (writes_secretly(insn) || (insn->op != RH_OP_CMP && insn->op != RH_OP_TEST && names(insn, was->base) &&
+                                  !(insn->op == RH_OP_MOV && writes_memory(insn)))) {
+        r->known.r10 = r->known.r10 == ADDEND ? ANYTHING : r->known.r10;
+        r->known.r11 = ANYTHING;
+    }
+}
+
 static void follow_indexed(Reader *r, const Known *was)
 {
     unsigned view = 0;
     int64_t field = tlb_field(r, was, &view);
     bool is_write = field == offsetof(RhTlbEntry, minus_write);
 
-    if (r->insn.op == RH_OP_ADD && r->insn.reg == R10 && (is_write || field == offsetof(RhTlbEntry, minus_read))) {
+    bool is_minus = is_write || field == offsetof(RhTlbEntry, minus_read);
+
+    if (r->insn.op == RH_OP_ADD && r->insn.reg == R10 && was->r11 == INDEX && is_minus) {
         r->known = (Known){ .r10 = SUM, .r11 = INDEX, .view = view, .may_write = is_write };
+    } else if (r->insn.op == RH_OP_ADD && r->insn.reg == R11 && r->insn.base == R10 && was->r11 == ADDRESS && is_minus) {
+        r->known = *was;
+        r->known.r11 = SUM;
+        r->known.view = view;
+        r->known.may_write = is_write;
+    } else if (r->insn.op == RH_OP_MOV && r->insn.reg == R10 && r->insn.base == R10 && field == offsetof(RhTlbEntry, addend) &&
+               was->r11 == OFFSET && was->view == view) {
+        r->known = *was;
+        r->known.r10 = ADDEND;
+        r->known.r11 = ANYTHING;
     } else if (r->insn.op == RH_OP_MOV && r->insn.reg == R11 && field == offsetof(RhTlbEntry, host) && was->r10 == OFFSET &&
                was->view == view) {
         r->known = *was;
@@ -165,17 +235,54 @@ static void follow_indexed(Reader *r, const Known *was)
     }
 }
 
+/* An entry that is known when the code is written: compared with the page's negated address, then its host page */
+static void follow_entry(Reader *r, const Known *was)
+{
+    const RhInsn *insn = &r->insn;
+    const RhTcgCpu *cpu = r->jit->cpu;
+    uint64_t into = (uint64_t)insn->disp - (uintptr_t)cpu->tlb;
+    uint64_t field = into % sizeof(RhTlbEntry), entry = into - field;
+    bool is_write = field == offsetof(RhTlbEntry, minus_write);
+    bool by_register = insn->operand[0] == RH_REG && insn->reg == R11 && was->r11 == NEGATIVE;
+    bool by_constant = insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM;
+    uint64_t minus = by_register ? was->constant : insn->imm;
+
+    if (insn->op == RH_OP_CMP && (is_write || field == offsetof(RhTlbEntry, minus_read)) && (by_register || by_constant) &&
+        minus % RH_PAGE_SIZE == 0 && rh_tlb_index(-minus) == entry / sizeof(RhTlbEntry) % RH_TLB_ENTRIES) {
+        r->known = (Known){ .r10 = COMPARED, .r11 = MATCHED, .may_write = is_write, .size = RH_PAGE_SIZE, .entry = entry };
+    } else if (insn->op == RH_OP_MOV && insn->operand[0] == RH_REG && insn->reg == R10 && was->r11 == MATCHED &&
+               was->r10 == OFFSET && entry == was->entry && field == offsetof(RhTlbEntry, host)) {
+        r->known = *was;
+        r->known.r10 = PAGE;
+        r->known.r11 = ANYTHING;
+    }
+}
+
 /* Registers alone, and LEA */
 static void follow_registers(Reader *r, const Known *was)
 {
     const RhInsn *insn = &r->insn;
+    bool is_copy = insn->op == RH_OP_MOV && insn->operand[0] == RH_REG && insn->operand[1] == RH_RM && !insn->has_mem;
 
-    if (insn->op == RH_OP_AND && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && insn->rm == R11 &&
+    if (insn->op == RH_OP_AND && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && (insn->rm == R10 || insn->rm == R11) &&
         insn->size == 4 && insn->imm == (RH_TLB_ENTRIES - 1) * sizeof(RhTlbEntry)) {
-        r->known.r11 = INDEX;
+        *(insn->rm == R10 ? &r->known.r10 : &r->known.r11) = INDEX;
+    } else if (insn->reg == R11 && insn->size == 8 && was->r10 == INDEX &&
+               (is_copy || (insn->op == RH_OP_LEA && insn->index == RH_NO_REG && insn->base < 16))) {
+        r->known.r11 = ADDRESS;
+        r->known.base = is_copy ? insn->rm : insn->base;
+        r->known.disp = is_copy ? 0 : insn->disp;
+    } else if (insn->op == RH_OP_MOV && insn->operand[1] == RH_IMM && !insn->has_mem &&
+               (insn->operand[0] == RH_REG ? insn->reg : insn->rm) == R11) {
+        r->known.r11 = NEGATIVE;
+        r->known.constant = insn->size == 4 ? (uint32_t)insn->imm : insn->imm;
     } else if (insn->op == RH_OP_CMP && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && insn->rm == R10 &&
                insn->size == 8 && was->r10 == SUM && insn->imm <= RH_PAGE_SIZE) {
         r->known.r10 = COMPARED;
+        r->known.size = RH_PAGE_SIZE - (unsigned)insn->imm;
+    } else if (insn->op == RH_OP_CMP && insn->operand[0] == RH_RM && insn->operand[1] == RH_IMM && insn->rm == R11 &&
+               insn->size == 8 && was->r11 == SUM && insn->imm <= RH_PAGE_SIZE) {
+        r->known.r11 = COMPARED;
         r->known.size = RH_PAGE_SIZE - (unsigned)insn->imm;
     } else if (insn->op == RH_OP_LEA && insn->reg == R10 && insn->base == R10 && insn->index == R11 && insn->scale == 1 &&
                insn->disp == 0 && insn->size == 8 && was->r10 == OFFSET && was->r11 == HOST) {
@@ -189,17 +296,26 @@ static void follow(Reader *r)
     const RhInsn *insn = &r->insn;
 
     if (insn->op == RH_OP_JCC) {
-        r->known.r10 = was.r10 == COMPARED ? insn->cond == 7 ? OFFSET : ANYTHING : was.r10;
+        bool is_in = insn->cond == (was.r11 == MATCHED ? 5 : 7);    /* JNE out, JA out */
+
+        r->known.r10 = was.r10 == COMPARED ? is_in ? OFFSET : ANYTHING : was.r10;
+        r->known.r11 = was.r11 == COMPARED ? is_in ? OFFSET : ANYTHING : was.r11;
         return;
     }
     forget(r);
-    if (insn->has_mem && insn->segment == RH_GS && insn->base == R11) {
+    forget_base(r, &was);
+    if (insn->has_mem && insn->op != RH_OP_LEA && insn->base == RH_NO_REG && insn->index == RH_NO_REG && is_in_tlb(r)) {
+        follow_entry(r, &was);
+    } else if (insn->has_mem && insn->op != RH_OP_LEA && is_indexed(insn, &was)) {
         follow_indexed(r, &was);
     } else if (!insn->has_mem || insn->op == RH_OP_LEA) {
         follow_registers(r, &was);
     }
     if (r->known.r10 == COMPARED && was.r10 == COMPARED) {
         r->known.r10 = ANYTHING;        /* something stands between CMP and JA */
+    }
+    if (r->known.r11 == COMPARED && was.r11 == COMPARED) {
+        r->known.r11 = ANYTHING;
     }
 }
 
@@ -282,11 +398,14 @@ static bool check_memory(Reader *r)
     if (insn->op == RH_OP_X87 && insn->mem_size > 10) {
         return complain(r, "an x87 environment");
     }
-    if (insn->segment == RH_GS && insn->base == RH_NO_REG && insn->index == RH_NO_REG) {
-        return check_field(r);
+    if (insn->segment == RH_FS || insn->segment == RH_GS) {
+        return complain(r, "a segment of the host's");
     }
-    if (insn->segment == RH_GS) {
-        return insn->base == R11 && insn->index == RH_NO_REG ? tlb_field(r, &r->known, &view) >= 0 : complain(r, "another %gs operand");
+    if (insn->base == RH_NO_REG && insn->index == RH_NO_REG) {
+        return (is_in_tlb(r) && !writes_memory(insn)) || check_field(r);
+    }
+    if (is_indexed(insn, &r->known)) {
+        return tlb_field(r, &r->known, &view) >= 0;
     }
     return check_guest_memory(r);
 }
@@ -505,24 +624,31 @@ static void test_random_bytes(void)
 /* The reader itself finds what is wrong: code of the translator's with one thing changed each. */
 static void test_reader(void)
 {
-    static const uint8_t store[] = { 0x48, 0x89, 0x03, 0xc3 };      /* mov [rbx], rax; ret */
+    static const uint8_t stores[][8] = {
+        { 0x48, 0x89, 0x43, 0x08, 0xc3 },               /* mov [rbx + 8], rax; ret */
+        { 0x48, 0x89, 0x04, 0x0b, 0xc3 },               /* mov [rbx + rcx], rax; ret */
+        { 0x48, 0x89, 0x05, 0, 0, 0, 0, 0xc3 },         /* mov [rip], rax; ret */
+    };
     RhTcgCpu *cpu = rig->cpu;
-    unsigned nr_found = 0, nr_changed = 0;
-    RhBlock *block;
 
     enter(RIG_LONG, 3);
-    g_assert_true(is_contained(store, sizeof(store), CODE + 16));
-    block = rh_jit_find(cpu->jit);
-    for (unsigned i = 0; i < block->code_len; i++) {
-        uint8_t was = block->write_start[i];
+    for (unsigned n = 0; n < RH_COUNT(stores); n++) {
+        unsigned nr_found = 0, nr_changed = 0;
+        RhBlock *block;
 
-        block->write_start[i] ^= 0x10;
-        nr_changed++;
-        nr_found += !check_block(cpu->jit, block, true);
-        block->write_start[i] = was;
+        g_assert_true(is_contained(stores[n], sizeof(stores[n]), CODE + 16));
+        block = rh_jit_find(cpu->jit);
+        for (unsigned i = 0; i < block->code_len; i++) {
+            uint8_t was = block->write_start[i];
+
+            block->write_start[i] ^= 0x10;
+            nr_changed++;
+            nr_found += !check_block(cpu->jit, block, true);
+            block->write_start[i] = was;
+        }
+        /* Others are operations or registers as good as what they stand for. */
+        g_assert_cmpuint(nr_found, >, nr_changed / 2);
     }
-    /* Others are operations or registers as good as what they stand for. */
-    g_assert_cmpuint(nr_found, >, nr_changed / 2);
 }
 
 /* The glue uses the engine's stack as C does; its memory is the CPU's struct all the same, and what it jumps to is never the guest's. */
@@ -544,7 +670,8 @@ static void test_glue(void)
             is_listed |= insn.op == in_glue[i];
         }
         g_assert_true(is_listed);
-        g_assert_true(!insn.has_mem || insn.op == RH_OP_LEA || insn.segment == RH_GS);
+        g_assert_true(!insn.has_mem || insn.op == RH_OP_LEA ||
+                      (uint64_t)insn.disp - (uintptr_t)rig->cpu < sizeof(*rig->cpu));
         g_assert_false(writes_memory(&insn) && insn.has_mem && insn.base != RH_NO_REG);
     }
 }

@@ -114,7 +114,7 @@ static void run(const RhNativeState *before, const uint8_t *code, size_t len, Rh
     if (rh_native_one_in(&flush_seed, 2)) {
         rh_tlb_flush(cpu, false);
     }
-    jit_rig_bind(cpu);
+    rh_jit_set_current(cpu);
     if (!jit_rig_run(rig, MAX_ROUNDS)) {
         g_test_message("does not come to an end");
     }

@@ -399,7 +399,7 @@ static void *count(void *opaque)
 
 static void count_twice(Rig *rig, uint64_t at)
 {
-    RhTcgCpu *other = rh_tcg_cpu_new(rig->vm, &rig->x86.vcpu);
+    RhTcgCpu *other = rh_tcg_cpu_new(rig->vm, &rig->x86.vcpu, NULL);
     pthread_t thread;
 
     rig_enter(rig, RIG_PROTECTED, 0);

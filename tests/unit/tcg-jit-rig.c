@@ -1,16 +1,7 @@
 /* See the header. */
 #include "tcg-jit-rig.h"
 
-#include <asm/prctl.h>
-#include <sys/syscall.h>
-
 enum { INSN_HLT = 0xf4, GATE_INTERRUPT = 0xe, PTE_KERNEL = 3, NR_LOW_PAGES = 64 };
-
-void jit_rig_bind(RhTcgCpu *cpu)
-{
-    g_assert_cmpint(syscall(SYS_arch_prctl, ARCH_SET_GS, cpu), ==, 0);
-    rh_jit_set_current(cpu);
-}
 
 void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size)
 {
@@ -20,7 +11,7 @@ void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size)
     g_assert_true(rh_tcg_vector_init(cpu, &err));
     cpu->jit = rh_jit_new(cpu, code_size, &err);
     g_assert_no_error(err);
-    jit_rig_bind(cpu);
+    rh_jit_set_current(cpu);
 }
 
 void jit_rig_stop(RhTcgCpu *cpu)

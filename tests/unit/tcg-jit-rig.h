@@ -12,8 +12,6 @@ Rig *jit_rig_new(uint64_t code_size);
 void jit_rig_free(Rig *rig);
 /** jit_rig_exact - status flags exact at faults, or only where they can be seen */
 void jit_rig_exact(Rig *rig, bool is_exact);
-/** jit_rig_bind - let GS lead to the CPU (again): something else has used it, or another thread is the vCPU's from now on */
-void jit_rig_bind(RhTcgCpu *cpu);
 /** jit_rig_start, jit_rig_stop - a translator for @cpu, of the calling thread */
 void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size);
 void jit_rig_stop(RhTcgCpu *cpu);

@@ -275,7 +275,7 @@ static void start_second(Second *second, Rig *rig, uint64_t rip, uint64_t stack)
 
     second->rig = rig;
     second->x86.vcpu.vm = rig->vm;
-    cpu = rh_tcg_cpu_new(rig->vm, &second->x86.vcpu);
+    cpu = rh_tcg_cpu_new(rig->vm, &second->x86.vcpu, NULL);
     memcpy(cpu->seg, rig->cpu->seg, sizeof(cpu->seg));
     cpu->cr0 = rig->cpu->cr0;
     cpu->cr3 = rig->cpu->cr3;

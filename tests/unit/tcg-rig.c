@@ -53,7 +53,7 @@ Rig *rig_new(void)
     rh_unlock(&rig->vm->lock);
     rig->x86.vcpu.vm = rig->vm;
     rig->x86.vcpu.thread = pthread_self();
-    rig->cpu = rh_tcg_cpu_new(rig->vm, &rig->x86.vcpu);
+    rig->cpu = rh_tcg_cpu_new(rig->vm, &rig->x86.vcpu, NULL);
     return rig;
 }
 

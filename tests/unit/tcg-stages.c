@@ -309,7 +309,7 @@ char *stages_check(Stages *stages, const uint8_t *data, size_t size)
     }
     is_exact = data[7] & 8;
     jit_rig_exact(stages->rig, is_exact);
-    jit_rig_bind(cpu);
+    rh_jit_set_current(cpu);
     set_up(stages, data, size);
     if (!interpret(cpu)) {
         set_up(stages, data, size);

@@ -202,7 +202,7 @@ bool rh_interp_read_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned 
             *ret = get_register(cpu, insn->rm, size, insn->is_high_rm);
             return true;
         }
-        /* fallthrough */
+        G_GNUC_FALLTHROUGH;
     case RH_MOFFS:
         return rh_tcg_operand_address(cpu, insn, size, RH_ACCESS_READ, &at) && rh_interp_load(cpu, at, size, ret);
     case RH_REG:
@@ -239,7 +239,7 @@ bool rh_interp_write_any(RhTcgCpu *cpu, const RhInsn *insn, unsigned n, unsigned
             set_register(cpu, insn->rm, size, insn->is_high_rm, value);
             return true;
         }
-        /* fallthrough */
+        G_GNUC_FALLTHROUGH;
     case RH_MOFFS:
         return rh_tcg_operand_address(cpu, insn, size, RH_ACCESS_WRITE, &at) && rh_interp_store(cpu, at, size, value);
     case RH_REG:

@@ -100,7 +100,7 @@ static bool run_one(RhTcgCpu *cpu, const RhInsn *insn, uint64_t src, uint64_t ds
         if (!rh_interp_load(cpu, src, insn->size, &value)) {
             return false;
         }
-        /* fallthrough */
+        G_GNUC_FALLTHROUGH;
     default:
         if (!rh_interp_load(cpu, dst, insn->size, &other)) {
             return false;

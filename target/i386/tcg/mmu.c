@@ -323,7 +323,7 @@ void rh_tlb_protect(RhTcgCpu *cpu, uint64_t gpa)
 {
     for (unsigned mode = 0; mode < RH_NR_TLB_MODES; mode++) {
         for (unsigned i = 0; i < RH_TLB_ENTRIES; i++) {
-            if ((cpu->tlb[mode][i].gpa ^ gpa) >> RH_PAGE_BITS == 0) {
+            if ((cpu->tlb_gpa[mode][i] ^ gpa) >> RH_PAGE_BITS == 0) {
                 cpu->tlb[mode][i].minus_write = rh_tlb_never(i);
             }
         }
@@ -361,8 +361,9 @@ static void set_entry(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, const RhWalk *
         .minus_read = minus,
         .minus_write = may_write ? minus : rh_tlb_never(index),
         .host = host,
-        .gpa = walk->gpa | walk->is_global,
+        .addend = (uint64_t)(uintptr_t)host + minus,
     };
+    cpu->tlb_gpa[mode][index] = walk->gpa | walk->is_global;
     clear_bit(cpu->tlb_used[mode][!walk->is_global], index);
     set_bit(cpu->tlb_used[mode][walk->is_global], index);
     note_large(cpu, at, walk);
@@ -429,9 +430,9 @@ static bool find_page(RhTcgCpu *cpu, RhTlbMode mode, uint64_t at, RhAccess acces
                                                     : rh_tlb_hit(cpu, mode, at, 1, access == RH_ACCESS_WRITE);
 
     if (host) {
-        const RhTlbEntry *entry = &cpu->tlb[mode][rh_tlb_index(at)];
+        uint64_t index = rh_tlb_index(at);
 
-        *ret = (Page){ entry->gpa & ~PAGE_MASK, entry->host, false };
+        *ret = (Page){ cpu->tlb_gpa[mode][index] & ~PAGE_MASK, cpu->tlb[mode][index].host, false };
         return true;
     }
     return look_up(cpu, mode, at, access, ret);

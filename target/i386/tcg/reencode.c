@@ -49,21 +49,10 @@ static void write_map(RhEmit *e, unsigned map)
 
 static void write_modrm(RhEmit *e, const RhInsn *insn, const RhHostOperands *host)
 {
-    unsigned reg = (host->reg & 7) << 3;
-
     if (!insn->has_mem) {
-        emit8(e, (uint8_t)(0xc0 | reg | (host->rm & 7)));
-    } else if (host->index != H_RSP || (host->base & 7) == 4 || (host->base & 7) == 5) {
-        /* a displacement of 0 where RBP or R13 as a base would mean something else */
-        bool needs_disp = (host->base & 7) == 5;
-
-        emit8(e, (uint8_t)(reg | 4 | (needs_disp ? 0x40 : 0)));
-        emit8(e, (uint8_t)((host->index & 7) << 3 | (host->base & 7)));
-        if (needs_disp) {
-            emit8(e, 0);
-        }
+        emit8(e, (uint8_t)(0xc0 | (host->reg & 7) << 3 | (host->rm & 7)));
     } else {
-        emit8(e, (uint8_t)(reg | (host->base & 7)));
+        emit_modrm_mem(e, host->reg, host->base, host->index, 0, host->disp);
     }
 }
 

@@ -12,8 +12,9 @@ typedef struct RhHostOperands {
     uint8_t reg;        /* of ModRM.reg, or of the opcode's low bits */
     uint8_t rm;         /* of ModRM.rm as a register */
     uint8_t vvvv;
-    uint8_t base;       /* memory is at [base], or ... */
-    uint8_t index;      /* ... [base + index]; H_RSP: none */
+    uint8_t base;       /* memory is at [base + index + disp] */
+    uint8_t index;      /* H_RSP: none */
+    int32_t disp;
 } RhHostOperands;
 
 /**

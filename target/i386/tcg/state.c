@@ -3,7 +3,8 @@
  */
 #include "target/i386/tcg/cpu.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <sys/mman.h>
 #include "target/i386/features.h"
 #include "target/i386/tcg/features.h"
 
@@ -13,13 +14,15 @@
 #define XSTATE_AVX 4u
 #define XSTATE_ALL (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX)
 
-RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu)
+RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu, GError **err)
 {
-    RhTcgCpu *cpu = aligned_alloc(64, (sizeof(*cpu) + 63) & ~(size_t)63);
+    /* Below 2 GiB: translated code names its fields by 32 bits of address. */
+    RhTcgCpu *cpu = mmap(NULL, sizeof(*cpu), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 
-    g_assert(cpu);
-    memset(cpu, 0, sizeof(*cpu));
-    cpu->self = cpu;
+    if (cpu == MAP_FAILED) {
+        rh_fail_errno(err, errno, "No %zu KiB of address space below 2 GiB for a vCPU", sizeof(*cpu) / 1024);
+        return NULL;
+    }
     cpu->vm = vm;
     cpu->vcpu = vcpu;
     if (vcpu) {
@@ -38,8 +41,8 @@ void rh_tcg_cpu_free(RhTcgCpu *cpu)
 {
     if (cpu) {
         rh_tcg_vector_fini(cpu);
+        munmap(cpu, sizeof(*cpu));
     }
-    free(cpu);
 }
 
 /* --- what follows from the registers --- */

@@ -92,10 +92,9 @@ void tr_write_save(RhEmit *e)
     emit8(e, 0x0f);                             /* seto al */
     emit8(e, 0x90);
     emit8(e, 0xc0);
-    emit8(e, 0x65);                             /* mov gs:[flags], ax */
-    emit8(e, 0x66);
+    emit8(e, 0x66);                             /* mov [flags], ax */
     emit8(e, E_MOV_STORE);
-    emit_modrm_gs(e, H_RAX, GS_SCRATCH(RH_SCRATCH_FLAGS));
+    emit_modrm_field(e, H_RAX, FIELD_SCRATCH(RH_SCRATCH_FLAGS));
     emit_rr(e, E_MOV, true, H_RAX, SCRATCH_A);
 }
 
@@ -116,12 +115,12 @@ void tr_restore_flags(Work *w)
     if (w->flags == FLAGS_IN_HOST) {
         return;
     }
-    emit_gs(e, E_MOV_STORE, true, H_RAX, GS_SCRATCH(RH_SCRATCH_RAX));   /* R10 and R11 may hold an address */
-    emit_gs(e, E_MOV, false, H_RAX, GS_SCRATCH(RH_SCRATCH_FLAGS));
+    emit_field(e, E_MOV_STORE, true, H_RAX, FIELD_SCRATCH(RH_SCRATCH_RAX));   /* R10 and R11 may hold an address */
+    emit_movzx_field16(e, H_RAX, FIELD_SCRATCH(RH_SCRATCH_FLAGS));      /* as wide as the store, which then is forwarded */
     emit8(e, 0x04);                             /* add al, 127: overflows when AL is 1 */
     emit8(e, 127);
     emit8(e, 0x9e);                             /* sahf: leaves OF alone */
-    emit_gs(e, E_MOV, true, H_RAX, GS_SCRATCH(RH_SCRATCH_RAX));
+    emit_field(e, E_MOV, true, H_RAX, FIELD_SCRATCH(RH_SCRATCH_RAX));
     w->flags = FLAGS_IN_HOST;
 }
 

@@ -6,17 +6,15 @@
 void tr_set_rip(RhEmit *e, uint64_t rip)
 {
     if (rip == (uint64_t)(int64_t)(int32_t)rip) {
-        emit8(e, 0x65);                     /* mov qword gs:[rip], imm32 */
-        emit8(e, 0x48);
+        emit8(e, 0x48);                     /* mov qword [rip], imm32 */
         emit8(e, 0xc7);
-        emit_modrm_gs(e, 0, GS_OF(rip));
+        emit_modrm_field(e, 0, FIELD_OF(rip));
         emit32(e, (uint32_t)rip);
         return;
     }
     for (unsigned half = 0; half < 2; half++) {
-        emit8(e, 0x65);
         emit8(e, 0xc7);
-        emit_modrm_gs(e, 0, GS_OF(rip) + 4 * half);
+        emit_modrm_field(e, 0, FIELD_OF(rip) + 4 * half);
         emit32(e, (uint32_t)(rip >> 32 * half));
     }
 }
@@ -55,7 +53,7 @@ static void write_link(Work *w, uint64_t target)
     if (t->nr_links < RH_BLOCK_LINKS) {
         t->links[t->nr_links++] = (RhLink){ .site = (uint32_t)(site - e->start), .stub = (uint32_t)(e->at - e->start) };
         emit_mov_imm(e, SCRATCH_A, (uint64_t)(uintptr_t)site);      /* in the writable view */
-        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_LINK));
+        emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_LINK));
         leave_at(e, t->glue, target, RH_LEAVE_LINK);
     } else {
         leave_at(e, t->glue, target, RH_LEAVE_LOOKUP);
@@ -129,11 +127,11 @@ static void push_constant(Work *w, uint64_t value)
 {
     RhEmit *e = w->e;
     unsigned size = tr_is_64(w) ? 8 : 4;
+    Place place = tr_stack(w, -(int)size, size, true);
 
-    tr_stack(w, -(int)size, size, true);
-    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    tr_free_scratch(w, &place);
     emit_mov_imm(e, SCRATCH_B, value);
-    emit_mem(e, E_MOV_STORE, size == 8, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+    tr_move(w, E_MOV_STORE, size == 8, SCRATCH_B, &place, 0);
     move_rsp(w, -(int)size);
 }
 
@@ -176,48 +174,58 @@ void tr_return(Work *w)
 static void ret(Work *w)
 {
     unsigned size = tr_is_64(w) ? 8 : 4;
+    Place place = tr_stack(w, 0, size, false);
 
-    tr_stack(w, 0, size, false);
-    emit_mem(w->e, E_MOV, size == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    tr_move(w, E_MOV, size == 8, SCRATCH_A, &place, 0);
     tr_return(w);
 }
 
 /* The target of an indirect jump or call into R10. */
-static void load_target(Work *w)
+static bool load_target(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
     bool is_wide = tr_is_64(w);
+    Place place;
 
     if (insn->has_mem) {
-        tr_operand(w, insn);
-        emit_mem(w->e, E_MOV, is_wide, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+        if (!tr_operand(w, insn, &place)) {
+            return false;
+        }
+        tr_move(w, E_MOV, is_wide, SCRATCH_A, &place, 0);
     } else {
         tr_save_flags(w, RH_FLAGS_STATUS);
         if (tr_host_of[insn->rm] == IN_MEMORY) {
-            emit_gs(w->e, E_MOV, is_wide, SCRATCH_A, GS_GPR(insn->rm));
+            emit_field(w->e, E_MOV, is_wide, SCRATCH_A, FIELD_GPR(insn->rm));
         } else {
             emit_rr(w->e, E_MOV, is_wide, SCRATCH_A, tr_host_of[insn->rm]);
         }
     }
+    return true;
 }
 
-static void jmp_indirect(Work *w)
+static bool jmp_indirect(Work *w)
 {
-    load_target(w);
+    if (!load_target(w)) {
+        return false;
+    }
     check_target(w);
     jump_indirect(w);
+    return true;
 }
 
-static void call_indirect(Work *w)
+static bool call_indirect(Work *w)
 {
     uint64_t next = truncate_rip(w, w->rips[w->now] + tr_insn(w)->len);
 
-    load_target(w);
+    if (!load_target(w)) {
+        return false;
+    }
     check_target(w);
-    emit_gs(w->e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    emit_field(w->e, E_MOV_STORE, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_VALUE));
     push_constant(w, next);
-    emit_gs(w->e, E_MOV, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+    emit_field(w->e, E_MOV, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_VALUE));
     jump_indirect(w);
+    return true;
 }
 
 /* A relative branch to an address that is not canonical: #GP of the branch, as in check_target. */
@@ -244,8 +252,8 @@ bool tr_flow(Work *w, bool *ret_ends)
     case RH_OP_JMP:      tr_exit_to(w, w->rips[w->now] + insn->len + insn->imm); return true;
     case RH_OP_CALL:     call(w); return true;
     case RH_OP_RET:      ret(w); return true;
-    case RH_OP_JMP_IND:  jmp_indirect(w); return true;
-    case RH_OP_CALL_IND: call_indirect(w); return true;
+    case RH_OP_JMP_IND:  return jmp_indirect(w);
+    case RH_OP_CALL_IND: return call_indirect(w);
     default:             return false;
     }
 }
@@ -256,25 +264,27 @@ static void write_miss(Work *w, const Cold *cold)
 {
     RhEmit *e = w->e;
 
-    emit_gs_indexed(e, E_SUB, true, SCRATCH_A, SCRATCH_B, cold->minus);
+    switch (cold->form) {
+    case MISS_SUM:      emit_field_indexed(e, E_SUB, true, SCRATCH_A, SCRATCH_B, cold->minus); break;
+    case MISS_BASED:    emit_lea(e, true, SCRATCH_A, cold->base, cold->disp); break;
+    case MISS_CONSTANT: emit_mov_imm(e, SCRATCH_A, cold->address); break;
+    }
     emit_mov_imm(e, SCRATCH_B, cold->info);
     tr_set_rip(e, cold->rip);
     emit_patch(e, emit_call(e), w->t->glue->miss);
     emit_patch(e, emit_jmp(e), cold->back);
 }
 
-/* mov byte gs:[shadow], 2; mov dword gs:[attention], 1 */
+/* mov byte [shadow], 2; mov dword [attention], 1 */
 static void write_shadow(Work *w, const Cold *cold)
 {
     RhEmit *e = w->e;
 
-    emit8(e, 0x65);
     emit8(e, 0xc6);
-    emit_modrm_gs(e, 0, GS_OF(shadow));
+    emit_modrm_field(e, 0, FIELD_OF(shadow));
     emit8(e, 2);
-    emit8(e, 0x65);
     emit8(e, 0xc7);
-    emit_modrm_gs(e, 0, GS_OF(attention));
+    emit_modrm_field(e, 0, FIELD_OF(attention));
     emit32(e, 1);
     leave_at(e, w->t->glue, cold->rip, RH_LEAVE_LOOKUP);
 }

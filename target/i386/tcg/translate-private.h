@@ -8,6 +8,13 @@
 /** Where guest registers are: a host register, or IN_MEMORY (cpu->gpr) */
 enum { IN_MEMORY = 0xff, HOST_OF_RSP = H_R9, SCRATCH_A = H_R10, SCRATCH_B = H_R11 };
 
+/** Place - guest memory that was checked: the host's [base + index + disp], with disp up to the checked size beyond that */
+typedef struct Place {
+    uint8_t base;               /* R10, or the register that holds what guest register the operand is based on */
+    uint8_t index;              /* R10, R11; H_RSP: none. R11 is free unless it is here. */
+    int32_t disp;
+} Place;
+
 typedef enum FlagsPlace { FLAGS_SAVED, FLAGS_IN_HOST } FlagsPlace;
 
 /** Work - a block in the making */
@@ -26,6 +33,7 @@ typedef struct Work {
 } Work;
 
 /** Cold - a piece of out-of-line code, written behind the block */
+typedef enum MissAddress { MISS_SUM /* in R10, with R11 as the index */, MISS_BASED, MISS_CONSTANT } MissAddress;
 typedef enum ColdKind { COLD_MISS, COLD_EXIT, COLD_INTERPRET, COLD_SHADOW } ColdKind;
 struct Cold {
     ColdKind kind;
@@ -33,17 +41,20 @@ struct Cold {
     uint8_t *back;              /* MISS: where to try again */
     uint64_t rip;               /* MISS, INTERPRET: of the instruction; EXIT, SHADOW: of the target */
     uint32_t info;              /* MISS: size | RH_MISS_WRITE */
-    uint32_t minus;             /* MISS: displacement of the TLB field that was compared */
+    MissAddress form;           /* MISS: how to get at the linear address */
+    uint32_t minus;             /* SUM: the TLB's field that was added to it */
+    uint8_t base;               /* BASED: the host register, */
+    int32_t disp;               /* and what is added */
+    uint64_t address;           /* CONSTANT */
     bool must_save;             /* EXIT: the flags are in the host's and live */
-    bool is_slow;               /* MISS: of an access in 32-bit code */
 };
 enum { MAX_COLD = 4 * RH_BLOCK_INSNS };
 
 extern const uint8_t tr_host_of[16];
 
-#define GS_OF(field) ((uint32_t)offsetof(RhTcgCpu, field))
-#define GS_GPR(n) ((uint32_t)(offsetof(RhTcgCpu, gpr) + 8 * (n)))
-#define GS_SCRATCH(n) ((uint32_t)(offsetof(RhTcgCpu, scratch) + 8 * (n)))
+#define FIELD_OF(field) ((uint32_t)offsetof(RhTcgCpu, field))
+#define FIELD_GPR(n) ((uint32_t)(offsetof(RhTcgCpu, gpr) + 8 * (n)))
+#define FIELD_SCRATCH(n) ((uint32_t)(offsetof(RhTcgCpu, scratch) + 8 * (n)))
 
 static inline const RhInsn *tr_insn(const Work *w)
 {
@@ -75,12 +86,18 @@ void tr_after_op(Work *w);
 /* memory (translate-memory.c) */
 /** tr_address - the linear address of the memory operand into R10; may destroy R11 and flags */
 void tr_address(Work *w, const RhInsn *insn);
-/** tr_check - R10 is a linear address: after it memory is at [R10 + R11]; @retry is where the address is made again */
-void tr_check(Work *w, unsigned size, bool is_write, uint8_t *retry);
-/** tr_operand - address and check of the instruction's memory operand, flags saved first */
-void tr_operand(Work *w, const RhInsn *insn);
-/** tr_stack - ... of the stack, @offset from RSP */
-void tr_stack(Work *w, int offset, unsigned size, bool is_write);
+/** tr_check - R10 is a linear address, made again at @retry: the place is [R10 + R11] */
+Place tr_check(Work *w, unsigned size, bool is_write, uint8_t *retry);
+/** tr_operand - address and check of the instruction's memory operand, flags saved first; false: crosses a page for sure */
+bool tr_operand(Work *w, const RhInsn *insn, Place *ret);
+/** tr_based - ... of memory @offset from the guest register that host register @base holds */
+Place tr_based(Work *w, unsigned base, int offset, unsigned size, bool is_write);
+/** tr_stack - ... from RSP */
+Place tr_stack(Work *w, int offset, unsigned size, bool is_write);
+/** tr_free_scratch - leave R11 out of @place */
+void tr_free_scratch(Work *w, Place *place);
+/** tr_move - a load or a store (E_MOV, E_MOV_STORE), @offset into @place */
+void tr_move(Work *w, uint8_t op, bool is_wide, unsigned reg, const Place *place, int offset);
 
 /* control (translate-flow.c) */
 void tr_set_rip(RhEmit *e, uint64_t rip);

@@ -132,8 +132,7 @@ static bool place_operands(const RhInsn *insn, Fetched *fetched, RhHostOperands 
 {
     unsigned nr_free = insn->has_mem ? 1 : 2;
 
-    *ret = (RhHostOperands){ .reg = insn->modrm >> 3 & 7, .rm = insn->rm, .vvvv = insn->vvvv,
-                             .base = SCRATCH_A, .index = SCRATCH_B };
+    *ret = (RhHostOperands){ .reg = insn->modrm >> 3 & 7, .rm = insn->rm, .vvvv = insn->vvvv };
     if (insn->op == RH_OP_X87 || insn->op == RH_OP_EMMS) {
         ret->rm = insn->modrm & 7;
         return true;
@@ -172,19 +171,24 @@ static bool plain_insn(Work *w)
     RhEmit *e = w->e;
     Fetched fetched = { 0 };
     RhHostOperands host;
+    Place place;
 
     if (insn->operand[0] == RH_MOFFS || insn->operand[1] == RH_MOFFS || !place_operands(insn, &fetched, &host)) {
         return false;
     }
     if (insn->has_mem) {
-        tr_operand(w, insn);
-        if (fetched.nr) {
-            emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
-            host.index = H_RSP;
+        if (!tr_operand(w, insn, &place)) {
+            return false;
         }
+        if (fetched.nr) {
+            tr_free_scratch(w, &place);
+        }
+        host.base = place.base;
+        host.index = place.index;
+        host.disp = place.disp;
     }
     for (unsigned i = 0; i < fetched.nr; i++) {
-        emit_gs(e, E_MOV, true, fetched.scratch[i], GS_GPR(fetched.guest[i]));
+        emit_field(e, E_MOV, true, fetched.scratch[i], FIELD_GPR(fetched.guest[i]));
     }
     tr_before_op(w);
     note_trap(w);
@@ -193,7 +197,7 @@ static bool plain_insn(Work *w)
     }
     tr_after_op(w);
     for (unsigned i = 0; i < fetched.nr; i++) {
-        emit_gs(e, E_MOV_STORE, true, fetched.scratch[i], GS_GPR(fetched.guest[i]));
+        emit_field(e, E_MOV_STORE, true, fetched.scratch[i], FIELD_GPR(fetched.guest[i]));
     }
     return true;
 }
@@ -209,18 +213,11 @@ static void write_register(Work *w, unsigned guest, unsigned size)
     if (size == 2) {
         emit8(e, 0x66);
     }
-    if (host == IN_MEMORY && size == 2) {       /* mov gs:[...], r10w */
-        e->at--;
-        emit8(e, 0x65);
-        emit8(e, 0x66);
-        emit_rex(e, false, SCRATCH_A, 0, 0, false);
-        emit8(e, E_MOV_STORE);
-        emit_modrm_gs(e, SCRATCH_A, GS_GPR(guest));
-    } else if (host == IN_MEMORY) {
+    if (host == IN_MEMORY) {
         if (size == 4) {
             emit_rr(e, E_MOV, false, SCRATCH_A, SCRATCH_A);
         }
-        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_GPR(guest));
+        emit_field(e, E_MOV_STORE, size != 2, SCRATCH_A, FIELD_GPR(guest));
     } else {
         emit_rr(e, E_MOV, size == 8, host, SCRATCH_A);
     }
@@ -254,26 +251,29 @@ static bool push(Work *w)
     bool is_wide = unit == 8;
     bool is_memory = insn->has_mem;
     unsigned guest = insn->operand[0] == RH_REG ? insn->reg : insn->rm;
+    Place place;
 
     if (insn->size != unit) {
         return false;
     }
     if (is_memory) {
-        tr_operand(w, insn);
-        emit_mem(e, E_MOV, is_wide, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
-        emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
+        if (!tr_operand(w, insn, &place)) {
+            return false;
+        }
+        tr_move(w, E_MOV, is_wide, SCRATCH_A, &place, 0);
+        emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_VALUE));
     }
-    tr_stack(w, -(int)unit, unit, true);
+    place = tr_stack(w, -(int)unit, unit, true);
     if (insn->operand[0] != RH_IMM && !is_memory && tr_host_of[guest] != IN_MEMORY) {
-        emit_mem(e, E_MOV_STORE, is_wide, tr_host_of[guest], SCRATCH_A, SCRATCH_B, 0, 0);
+        tr_move(w, E_MOV_STORE, is_wide, tr_host_of[guest], &place, 0);
     } else {
-        emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+        tr_free_scratch(w, &place);
         if (insn->operand[0] == RH_IMM) {
             emit_mov_imm(e, SCRATCH_B, insn->imm);
         } else {
-            emit_gs(e, E_MOV, true, SCRATCH_B, is_memory ? GS_SCRATCH(RH_SCRATCH_VALUE) : GS_GPR(guest));
+            emit_field(e, E_MOV, true, SCRATCH_B, is_memory ? FIELD_SCRATCH(RH_SCRATCH_VALUE) : FIELD_GPR(guest));
         }
-        emit_mem(e, E_MOV_STORE, is_wide, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+        tr_move(w, E_MOV_STORE, is_wide, SCRATCH_B, &place, 0);
     }
     move_rsp(w, -(int)unit);
     return true;
@@ -282,15 +282,15 @@ static bool push(Work *w)
 static bool pop(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
-    RhEmit *e = w->e;
     unsigned unit = stack_unit(w);
     unsigned guest = insn->operand[0] == RH_REG ? insn->reg : insn->rm;
+    Place place;
 
     if (insn->size != unit || insn->has_mem) {
         return false;
     }
-    tr_stack(w, 0, unit, false);
-    emit_mem(e, E_MOV, unit == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    place = tr_stack(w, 0, unit, false);
+    tr_move(w, E_MOV, unit == 8, SCRATCH_A, &place, 0);
     if (guest != RH_RSP) {
         move_rsp(w, (int)unit);
     }
@@ -329,15 +329,16 @@ static bool push_run(Work *w)
 {
     unsigned n = run_length(w, RH_OP_PUSH);
     unsigned unit = stack_unit(w);
+    Place place;
 
     if (n < 2) {
         return push(w);
     }
-    tr_stack(w, -(int)(unit * n), unit * n, true);
+    place = tr_stack(w, -(int)(unit * n), unit * n, true);
     for (unsigned i = 0; i < n; i++) {
         unsigned host = tr_host_of[stack_register(&w->insns[w->now + i])];
 
-        emit_mem(w->e, E_MOV_STORE, unit == 8, host, SCRATCH_A, SCRATCH_B, 0, (int)(unit * (n - 1 - i)));
+        tr_move(w, E_MOV_STORE, unit == 8, host, &place, (int)(unit * (n - 1 - i)));
     }
     move_rsp(w, -(int)(unit * n));
     w->now += n - 1;
@@ -354,7 +355,7 @@ static bool pop_run(Work *w, bool *ret_ends)
     unsigned n = run_length(w, RH_OP_POP);
     unsigned unit = stack_unit(w);
     bool returns = n && is_near_return(w, w->now + n);
-    RhEmit *e = w->e;
+    Place place;
 
     if (n + returns < 2) {
         return pop(w);
@@ -362,17 +363,19 @@ static bool pop_run(Work *w, bool *ret_ends)
     if (returns) {          /* what follows is not known: flags are live */
         tr_save_flags(w, RH_FLAGS_STATUS);
     }
-    tr_stack(w, 0, unit * (n + returns), false);
+    place = tr_stack(w, 0, unit * (n + returns), false);
     for (unsigned i = 0; i < n; i++) {
         unsigned host = tr_host_of[stack_register(&w->insns[w->now + i])];
 
-        emit_mem(e, E_MOV, unit == 8, host, SCRATCH_A, SCRATCH_B, 0, (int)(unit * i));
+        tr_move(w, E_MOV, unit == 8, host, &place, (int)(unit * i));
+    }
+    if (returns) {
+        tr_move(w, E_MOV, unit == 8, SCRATCH_A, &place, (int)(unit * n));
     }
     move_rsp(w, (int)(unit * n));
     w->now += n - 1;
     if (returns) {
         w->now++;
-        emit_mem(e, E_MOV, unit == 8, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, (int)(unit * n));
         tr_return(w);
         *ret_ends = true;
     }
@@ -381,21 +384,16 @@ static bool pop_run(Work *w, bool *ret_ends)
 
 static bool leave(Work *w)
 {
-    RhEmit *e = w->e;
     unsigned unit = stack_unit(w);
     bool is_wide = unit == 8;
-    uint8_t *retry;
+    Place place;
 
     if (tr_insn(w)->size != unit) {
         return false;
     }
-    tr_save_flags(w, w->live_before[w->now]);
-    retry = e->at;
-    emit_rr(e, E_MOV, is_wide, SCRATCH_A, H_RBP);
-    tr_check(w, unit, false, retry);
-    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
-    emit_mem(e, E_LEA, is_wide, HOST_OF_RSP, H_RBP, H_RSP, 0, (int)unit);
-    emit_mem(e, E_MOV, is_wide, H_RBP, SCRATCH_A, H_RSP, 0, 0);
+    place = tr_based(w, H_RBP, 0, unit, false);
+    emit_lea(w->e, is_wide, HOST_OF_RSP, H_RBP, (int)unit);
+    tr_move(w, E_MOV, is_wide, H_RBP, &place, 0);
     return true;
 }
 
@@ -423,12 +421,11 @@ static bool nothing(Work *w)
 
 /* --- the interrupt flag, and other bits of RFLAGS that are not the host's --- */
 
-/* and or or dword gs:[rflags], imm32; destroys status flags */
+/* and or or dword [rflags], imm32; destroys status flags */
 static void change_rflags(RhEmit *e, unsigned group, uint32_t imm)
 {
-    emit8(e, 0x65);
     emit8(e, 0x81);
-    emit_modrm_gs(e, group, GS_OF(rflags));
+    emit_modrm_field(e, group, FIELD_OF(rflags));
     emit32(e, imm);
 }
 
@@ -455,9 +452,8 @@ static bool sti(Work *w)
     }
     tr_save_flags(w, w->live_before[w->now + 1]);
     change_rflags(e, E_ORI, RH_RFLAGS_IF);
-    emit8(e, 0x65);                             /* cmp dword gs:[requests], 0 */
-    emit8(e, 0x83);
-    emit_modrm_gs(e, 7, GS_OF(requests));
+    emit8(e, 0x83);                             /* cmp dword [requests], 0 */
+    emit_modrm_field(e, 7, FIELD_OF(requests));
     emit8(e, 0);
     w->cold[w->nr_cold++] = (Cold){ .kind = COLD_SHADOW, .site = emit_jcc(e, E_NE), .rip = w->rips[w->now + 1] };
     return true;
@@ -475,12 +471,13 @@ static bool pushf(Work *w)
 {
     RhEmit *e = w->e;
     unsigned unit = stack_unit(w);
+    Place place;
 
     if (tr_insn(w)->size != unit) {
         return false;
     }
     tr_save_flags(w, RH_FLAGS_STATUS);
-    emit_gs(e, E_MOV, false, SCRATCH_B, GS_SCRATCH(RH_SCRATCH_FLAGS));
+    emit_movzx_field16(e, SCRATCH_B, FIELD_SCRATCH(RH_SCRATCH_FLAGS));
     emit_rex(e, false, SCRATCH_A, 0, SCRATCH_B, false);     /* movzx r10d, r11b: OF */
     emit8(e, 0x0f);
     emit8(e, 0xb6);
@@ -489,14 +486,14 @@ static bool pushf(Work *w)
     emit_shift_imm(e, E_SHR, false, SCRATCH_B, 8);
     emit_ri(e, E_ANDI, false, SCRATCH_B, 0xd5);
     emit_rr(e, E_OR, false, SCRATCH_A, SCRATCH_B);
-    emit_gs(e, E_MOV, false, SCRATCH_B, GS_OF(rflags));
+    emit_field(e, E_MOV, false, SCRATCH_B, FIELD_OF(rflags));
     emit_ri(e, E_ANDI, false, SCRATCH_B, (int32_t)~(RH_FLAGS_STATUS | RH_RFLAGS_VM | RH_RFLAGS_RF));
     emit_rr(e, E_OR, false, SCRATCH_A, SCRATCH_B);
-    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_SCRATCH(RH_SCRATCH_VALUE));
-    tr_stack(w, -(int)unit, unit, true);
-    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
-    emit_gs(e, E_MOV, true, SCRATCH_B, GS_SCRATCH(RH_SCRATCH_VALUE));
-    emit_mem(e, E_MOV_STORE, unit == 8, SCRATCH_B, SCRATCH_A, H_RSP, 0, 0);
+    emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_VALUE));
+    place = tr_stack(w, -(int)unit, unit, true);
+    tr_free_scratch(w, &place);
+    emit_field(e, E_MOV, true, SCRATCH_B, FIELD_SCRATCH(RH_SCRATCH_VALUE));
+    tr_move(w, E_MOV_STORE, unit == 8, SCRATCH_B, &place, 0);
     move_rsp(w, -(int)unit);
     return true;
 }
@@ -515,7 +512,7 @@ static bool rdtsc(Work *w)
     emit8(e, 0x31);
     emit_shift_imm(e, E_SHL, true, H_RDX, 32);
     emit_rr(e, E_OR, true, H_RAX, H_RDX);
-    emit_gs(e, E_ADD, true, H_RAX, GS_OF(tsc_offset));
+    emit_field(e, E_ADD, true, H_RAX, FIELD_OF(tsc_offset));
     emit_rr(e, E_MOV, true, H_RDX, H_RAX);
     emit_shift_imm(e, E_SHR, true, H_RDX, 32);
     emit_rr(e, E_MOV, false, H_RAX, H_RAX);
@@ -529,11 +526,11 @@ static bool swapgs(Work *w)
     if (w->t->cpu->cpl || !tr_is_64(w)) {
         return false;
     }
-    emit_gs(e, E_MOV, true, SCRATCH_A, GS_OF(kernel_gs_base));
-    emit_gs(e, E_MOV, true, SCRATCH_B, GS_OF(segment_base) + 8 * RH_GS);
-    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_OF(segment_base) + 8 * RH_GS);
-    emit_gs(e, E_MOV_STORE, true, SCRATCH_A, GS_OF(seg[RH_GS].base));
-    emit_gs(e, E_MOV_STORE, true, SCRATCH_B, GS_OF(kernel_gs_base));
+    emit_field(e, E_MOV, true, SCRATCH_A, FIELD_OF(kernel_gs_base));
+    emit_field(e, E_MOV, true, SCRATCH_B, FIELD_OF(segment_base) + 8 * RH_GS);
+    emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_OF(segment_base) + 8 * RH_GS);
+    emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_OF(seg[RH_GS].base));
+    emit_field(e, E_MOV_STORE, true, SCRATCH_B, FIELD_OF(kernel_gs_base));
     return true;
 }
 
@@ -545,6 +542,7 @@ static bool bit_string(Work *w)
     bool is_wide = insn->size == 8;
     unsigned host = tr_host_of[insn->reg];
     uint8_t *retry;
+    Place place;
 
     if (insn->size == 2 || insn->addr_size != 8) {
         return false;
@@ -553,7 +551,7 @@ static bool bit_string(Work *w)
     retry = e->at;
     tr_address(w, insn);
     if (host == IN_MEMORY) {
-        emit_gs(e, E_MOV, true, SCRATCH_B, GS_GPR(insn->reg));
+        emit_field(e, E_MOV, true, SCRATCH_B, FIELD_GPR(insn->reg));
         host = SCRATCH_B;
     }
     if (is_wide) {
@@ -564,16 +562,16 @@ static bool bit_string(Work *w)
     emit_shift_imm(e, E_SAR, true, SCRATCH_B, 3);
     emit_ri(e, E_ANDI, true, SCRATCH_B, -(int32_t)insn->size);
     emit_rr(e, E_ADD, true, SCRATCH_A, SCRATCH_B);
-    tr_check(w, insn->size, insn->traits & RH_INSN_WRITES_MEM, retry);
-    emit_mem(e, E_LEA, true, SCRATCH_A, SCRATCH_A, SCRATCH_B, 0, 0);
+    place = tr_check(w, insn->size, insn->traits & RH_INSN_WRITES_MEM, retry);
+    tr_free_scratch(w, &place);
     if (tr_host_of[insn->reg] == IN_MEMORY) {
-        emit_gs(e, E_MOV, true, SCRATCH_B, GS_GPR(insn->reg));
+        emit_field(e, E_MOV, true, SCRATCH_B, FIELD_GPR(insn->reg));
     } else {
         emit_rr(e, E_MOV, true, SCRATCH_B, tr_host_of[insn->reg]);
     }
     emit_ri(e, E_ANDI, false, SCRATCH_B, insn->size * 8 - 1);
     tr_before_op(w);
-    rh_reencode(e, insn, &(RhHostOperands){ .reg = SCRATCH_B, .base = SCRATCH_A, .index = H_RSP });
+    rh_reencode(e, insn, &(RhHostOperands){ .reg = SCRATCH_B, .base = place.base, .index = place.index, .disp = place.disp });
     tr_after_op(w);
     return true;
 }
@@ -583,13 +581,15 @@ static bool mov_moffs(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
     bool is_store = insn->operand[0] == RH_MOFFS;
-    RhEmit *e = w->e;
+    Place place;
 
-    tr_operand(w, insn);
-    if (insn->size == 2) {
-        emit8(e, 0x66);
+    if (!tr_operand(w, insn, &place)) {
+        return false;
     }
-    emit_mem(e, (uint8_t)(is_store ? 0x88 : 0x8a) | (insn->size > 1), insn->size == 8, H_RAX, SCRATCH_A, SCRATCH_B, 0, 0);
+    if (insn->size == 2) {
+        emit8(w->e, 0x66);
+    }
+    tr_move(w, (uint8_t)(is_store ? 0x88 : 0x8a) | (insn->size > 1), insn->size == 8, H_RAX, &place, 0);
     return true;
 }
 
@@ -695,15 +695,14 @@ static void decode_block(Work *w)
     }
 }
 
-/* cmp dword gs:[attention], 0; jne: a loop cannot keep us from looking. Returns the displacement of the jump. */
+/* cmp dword [attention], 0; jne: a loop cannot keep us from looking. Returns the displacement of the jump. */
 static uint8_t *write_entry(Work *w)
 {
     RhEmit *e = w->e;
 
     w->t->entry = e->at;
-    emit8(e, 0x65);
     emit8(e, 0x83);
-    emit_modrm_gs(e, 7, GS_OF(attention));
+    emit_modrm_field(e, 7, FIELD_OF(attention));
     emit8(e, 0);
     return emit_jcc(e, E_NE);
 }

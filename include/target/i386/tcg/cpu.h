@@ -2,7 +2,7 @@
  * RhTcgCpu: the state of one vCPU as the software engine runs it, and the calls its parts make of each other.
  * docs/engine.md explains the whole.
  *
- * Translated code reaches this struct through %gs, so it is allocated aligned and what is hot stands first.
+ * Translated code reaches this struct by constant addresses, and what is hot stands first.
  *
  * Convention: a function that may raise an exception returns bool. False: an exception is recorded in
  * cpu->fault; nothing of the instruction has happened (SDM vol. 3 §6.5: faults are restartable); return false at once.
@@ -81,7 +81,7 @@ typedef struct RhTlbEntry {
     uint64_t minus_read;
     uint64_t minus_write;   /* valid only when dirty is set in the page table, and no translated code is in the page */
     uint8_t *host;          /* of the page's first byte; RAM and ROM alone: device pages never hit */
-    uint64_t gpa;           /* physical address of the page; bit 0: global page */
+    uint64_t addend;        /* host address minus linear address */
 } RhTlbEntry;
 enum { RH_TLB_ENTRIES = 4096, RH_PAGE_BITS = 12, RH_PAGE_SIZE = 4096 };
 
@@ -182,7 +182,6 @@ struct RhTcgCpu {
     uint32_t requests;              /* RH_TCG_*; any thread, atomic */
     uint64_t segment_base[RH_NR_SEG];   /* mirror of seg[].base, for translated code */
     uint64_t scratch[16];           /* translated code's and its stubs' own */
-    void *self;                     /* this struct, for who has only %gs */
     uint32_t jump_key[2];           /* by half of the address space: generation, and the mode in the low byte; accel/tcg/jit.c */
     uint32_t jump_generation[2];
     uint32_t last_generation;       /* given to half 0 */
@@ -230,6 +229,7 @@ struct RhTcgCpu {
 
     /* --- what mmu.c remembers: forgotten by rh_tlb_flush(cpu, false) --- */
     bool is_tlb_ready;              /* the entries hold something that never hits, at least */
+    uint64_t tlb_gpa[RH_NR_TLB_MODES][RH_TLB_ENTRIES];          /* of each entry's page; bit 0: global page */
     uint64_t tlb_used[RH_NR_TLB_MODES][2][RH_TLB_ENTRIES / 64]; /* which entries are valid: of local, of global pages */
     RhFetchEntry fetch[2][RH_FETCH_ENTRIES];    /* code as supervisor and user */
     uint64_t fetch_used[2][RH_FETCH_ENTRIES / 64];
@@ -468,8 +468,11 @@ bool rh_tcg_operand_address(RhTcgCpu *cpu, const RhInsn *insn, unsigned len, RhA
 
 /* ---- state in and out (state.c) ---- */
 
-/** rh_tcg_cpu_new - a CPU at reset with the leaves of @vcpu's model; @vcpu NULL (tests): every feature, no leaves. @vm may be NULL where nothing reaches memory. */
-RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu);
+/**
+ * rh_tcg_cpu_new - a CPU at reset with the leaves of @vcpu's model, below 2 GiB; @vcpu NULL (tests): every feature, no leaves.
+ * @vm may be NULL where nothing reaches memory. NULL: there is no room so low.
+ */
+RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu, GError **err);
 void rh_tcg_cpu_free(RhTcgCpu *cpu);
 /** rh_tcg_request - ask for attention; any thread. Does not wake a vCPU that sleeps: rh_vcpu_kick does. */
 void rh_tcg_request(RhTcgCpu *cpu, uint32_t requests);

@@ -9,6 +9,7 @@
 
 typedef struct RhEmit {
     uint8_t *start, *at, *end;      /* writable view */
+    uint32_t cpu;                   /* address of the RhTcgCpu whose fields are operands: rh_tcg_cpu_new sees that it is so low */
     bool has_overflowed;
 } RhEmit;
 
@@ -58,34 +59,41 @@ static inline void emit_rex(RhEmit *e, bool w, unsigned reg, unsigned index, uns
     }
 }
 
-/** emit_modrm_gs - operand gs:[disp]; the prefix and REX are written already */
-static inline void emit_modrm_gs(RhEmit *e, unsigned reg, uint32_t disp)
+/** emit_modrm_field - operand [cpu + field]; REX is written already. An address of 32 bits: below 2 GiB. */
+static inline void emit_modrm_field(RhEmit *e, unsigned reg, uint32_t field)
 {
     emit8(e, (uint8_t)((reg & 7) << 3 | 4));
     emit8(e, 0x25);
-    emit32(e, disp);
+    emit32(e, e->cpu + field);
 }
 
-/** emit_gs - "op reg, gs:[disp]" of 32 or 64 bits (stores: E_MOV_STORE) */
-static inline void emit_gs(RhEmit *e, uint8_t op, bool w, unsigned reg, uint32_t disp)
+/** emit_field - "op reg, [cpu + field]" of 32 or 64 bits (stores: E_MOV_STORE) */
+static inline void emit_field(RhEmit *e, uint8_t op, bool w, unsigned reg, uint32_t field)
 {
-    emit8(e, 0x65);
     emit_rex(e, w, reg, 0, 0, false);
     emit8(e, op);
-    emit_modrm_gs(e, reg, disp);
+    emit_modrm_field(e, reg, field);
 }
 
-/** emit_gs_indexed - "op reg, gs:[index + disp]"; @index is not RSP */
-static inline void emit_gs_indexed(RhEmit *e, uint8_t op, bool w, unsigned reg, unsigned base, uint32_t disp)
+/** emit_movzx_field16 - "movzx reg, word [cpu + field]" */
+static inline void emit_movzx_field16(RhEmit *e, unsigned reg, uint32_t field)
 {
-    emit8(e, 0x65);
-    emit_rex(e, w, reg, 0, base, false);
+    emit_rex(e, false, reg, 0, 0, false);
+    emit8(e, 0x0f);
+    emit8(e, 0xb7);
+    emit_modrm_field(e, reg, field);
+}
+
+/** emit_field_indexed - "op reg, [cpu + index + field]"; @index is not RSP */
+static inline void emit_field_indexed(RhEmit *e, uint8_t op, bool w, unsigned reg, unsigned index, uint32_t field)
+{
+    emit_rex(e, w, reg, 0, index, false);
     emit8(e, op);
-    emit8(e, (uint8_t)(0x80 | (reg & 7) << 3 | (base & 7)));
-    if ((base & 7) == 4) {
+    emit8(e, (uint8_t)(0x80 | (reg & 7) << 3 | (index & 7)));
+    if ((index & 7) == 4) {
         emit8(e, 0x24);
     }
-    emit32(e, disp);
+    emit32(e, e->cpu + field);
 }
 
 /** emit_rr - "op reg, rm" between registers */
@@ -141,15 +149,12 @@ static inline void emit_mov_imm(RhEmit *e, unsigned reg, uint64_t imm)
     }
 }
 
-/** emit_mem - "op reg, [base + index*1 ]" and any disp; index RSP: none. base is not RIP. */
-static inline void emit_mem(RhEmit *e, uint8_t op, bool w, unsigned reg, unsigned base, unsigned index, unsigned scale_log2,
-                            int32_t disp)
+/** emit_modrm_mem - operand [base + index << scale_log2 + disp]; index RSP: none. base is not RIP. */
+static inline void emit_modrm_mem(RhEmit *e, unsigned reg, unsigned base, unsigned index, unsigned scale_log2, int32_t disp)
 {
     bool has_sib = index != H_RSP || (base & 7) == 4;
     unsigned mod = disp == 0 && (base & 7) != 5 ? 0 : disp == (int8_t)disp ? 1 : 2;
 
-    emit_rex(e, w, reg, index == H_RSP ? 0 : index, base, false);
-    emit8(e, op);
     emit8(e, (uint8_t)(mod << 6 | (reg & 7) << 3 | (has_sib ? 4 : (base & 7))));
     if (has_sib) {
         emit8(e, (uint8_t)(scale_log2 << 6 | (index & 7) << 3 | (base & 7)));
@@ -159,6 +164,34 @@ static inline void emit_mem(RhEmit *e, uint8_t op, bool w, unsigned reg, unsigne
     } else if (mod == 2) {
         emit32(e, (uint32_t)disp);
     }
+}
+
+/** emit_mem - "op reg, " that operand */
+static inline void emit_mem(RhEmit *e, uint8_t op, bool w, unsigned reg, unsigned base, unsigned index, unsigned scale_log2,
+                            int32_t disp)
+{
+    emit_rex(e, w, reg, index == H_RSP ? 0 : index, base, false);
+    emit8(e, op);
+    emit_modrm_mem(e, reg, base, index, scale_log2, disp);
+}
+
+/** emit_lea - reg = base + disp */
+static inline void emit_lea(RhEmit *e, bool w, unsigned reg, unsigned base, int32_t disp)
+{
+    if (disp) {
+        emit_mem(e, E_LEA, w, reg, base, H_RSP, 0, disp);
+    } else {
+        emit_rr(e, E_MOV, w, reg, base);
+    }
+}
+
+/** emit_cmp_field_imm - "cmp qword [cpu + field], imm32" */
+static inline void emit_cmp_field_imm(RhEmit *e, uint32_t field, int32_t imm)
+{
+    emit_rex(e, true, 0, 0, 0, false);
+    emit8(e, 0x81);
+    emit_modrm_field(e, E_CMPI, field);
+    emit32(e, (uint32_t)imm);
 }
 
 /** emit_jcc - a conditional jump with 32 bits of displacement to be filled in; returns where those are */
