@@ -192,7 +192,7 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
         return NULL;
     }
     t.e = (RhEmit){ .start = write, .at = write, .end = write + BLOCK_ROOM, .cpu = (uint32_t)(uintptr_t)jit->cpu };
-    if (!rh_translate(&t) || !t.nr_insns) {
+    if (!rh_translate(&t)) {
         rh_codemem_shrink(jit->mem, write, 0);
         block = new_block(jit, gpa, cpu->rip, mode);
         block->write_start = write;

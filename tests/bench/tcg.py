@@ -25,7 +25,7 @@ RAM_MIB = 512
 PATIENCE_S = 60         # for a line of a guest that ought to come within one
 FRESH_SECONDS = 2
 REWRITES = 5
-SMALL_MIB = 8           # of translated code; the peer's tb-size counts MiB
+SMALL_MIB = 8           # of translated code
 
 GROUPS = {"integer": ("integer", "sort", "divide"), "memory": ("copy", "words", "stride", "random", "chase"),
           "calls": ("fib", "tak"), "indirect jumps": ("switch", "table", "virtual"),
@@ -306,9 +306,8 @@ def code_memory(binary, guest, accel):
 def memory_bench(arguments, guest):
     print(f"{'new code for ever':20} {'MiB beyond guest RAM':>24} {'new functions/CPU s':>24}   rewrites/CPU s")
     print(f"{'(tb-size)':20} {'2 s':>8}{'4 s':>8}{'14 s':>8}")
-    for whose, binary, accels in (("rhea", arguments.binary, ("", f",tb-size={SMALL_MIB << 20}")),
-                                  ("peer", arguments.peer, ("", f",tb-size={SMALL_MIB}"))):
-        for accel in accels:
+    for whose, binary in (("rhea", arguments.binary), ("peer", arguments.peer)):
+        for accel in ("", f",tb-size={SMALL_MIB}"):
             try:
                 mib, rates = code_memory(binary, guest, accel)
             except Broken as broken:

@@ -674,6 +674,7 @@ static void decode_block(Work *w)
     const RhTranslation *t = w->t;
     unsigned at = 0;
 
+    w->rips[0] = t->rip;
     while (w->nr < RH_BLOCK_INSNS && at < t->nr_bytes) {
         RhInsn *insn = &w->insns[w->nr];
 
@@ -738,7 +739,9 @@ static void write_body(Work *w)
     }
     t->nr_insns = w->nr;
     t->len = (unsigned)(w->rips[w->nr] - t->rip);
-    if (!ends) {
+    if (!w->nr) {
+        tr_leave(w, RH_LEAVE_INTERPRET);        /* it goes on in the next page, or is none */
+    } else if (!ends) {
         tr_exit_to(w, w->rips[w->nr]);
     }
 }
@@ -751,9 +754,6 @@ bool rh_translate(RhTranslation *t)
 
     t->nr_links = t->nr_traps = t->nr_insns = 0;
     decode_block(&w);
-    if (!w.nr) {
-        return true;
-    }
     tr_find_live_flags(&w);
     look = write_entry(&w);
     t->entry_forward = t->e.at;

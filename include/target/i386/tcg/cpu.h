@@ -137,7 +137,7 @@ typedef struct RhJump {
     uint32_t key;
     uint32_t unused[3];
 } RhJump;
-enum { RH_JUMPS = 8192 };
+enum { RH_JUMPS = 32768 };
 
 /** RhShootList - what other vCPUs ask of this one's translated code and TLB: accel/tcg/codepages.c, under its lock */
 typedef enum RhShootKind { RH_SHOOT_PROTECT, RH_SHOOT_DROP } RhShootKind;

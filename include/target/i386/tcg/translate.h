@@ -69,7 +69,7 @@ typedef struct RhTranslation {
     RhEmit e;                   /* start aligned to 16 */
     uint64_t exec_delta;        /* executable view minus writable view */
     /* --- out --- */
-    unsigned nr_insns;          /* 0: the first instruction is the interpreter's */
+    unsigned nr_insns;          /* 0: the first instruction is the interpreter's, and the code says so */
     unsigned len;               /* guest bytes */
     uint8_t *entry;             /* where jumps backward and from elsewhere come in: looks at attention */
     uint8_t *entry_forward;     /* past that look */
