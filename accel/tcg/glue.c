@@ -6,7 +6,6 @@
  */
 #include "accel/tcg/jit.h"
 
-enum { NR_HOST = 16, GLUE_ROOM = 1024 };
 #define FIELD_OF(field) ((uint32_t)offsetof(RhTcgCpu, field))
 
 /* Which guest register each host register holds, where any. */
@@ -71,8 +70,23 @@ static void write_return(RhEmit *e)
     emit8(e, 0xc3);
 }
 
-static void write_leave(RhEmit *e)
+/* Entries for each reason, which all come together. */
+static void write_leave(RhEmit *e, RhGlue *glue)
 {
+    uint8_t *together[RH_NR_LEAVES];
+
+    for (unsigned i = 0; i < RH_NR_LEAVES; i++) {
+        glue->leave[i] = e->at;
+        if (i == RH_LEAVE_LINK) {
+            emit_field(e, E_MOV_STORE, true, H_R11, FIELD_OF(scratch[RH_SCRATCH_LINK]));
+        }
+        emit_mov_imm(e, H_R11, i);
+        together[i] = emit_jmp(e);
+    }
+    for (unsigned i = 0; i < RH_NR_LEAVES; i++) {
+        emit_patch(e, together[i], e->at);
+    }
+    emit_field(e, E_MOV_STORE, true, H_R10, FIELD_OF(rip));
     store_guest(e);
     emit_rr(e, E_MOV, false, H_RAX, H_R11);
     write_return(e);
@@ -101,32 +115,35 @@ static void write_miss(RhEmit *e)
     write_return(e);
 }
 
-G_STATIC_ASSERT(sizeof(RhJump) == 32);
+enum { JUMP_SHIFT = 4 };
+G_STATIC_ASSERT(sizeof(RhJump) == 1 << JUMP_SHIFT);
 
-static void write_jump(RhEmit *e, const uint8_t *leave)
+static void write_jump(RhEmit *e, const uint8_t *leave, const uint8_t *code)
 {
-    uint8_t *other_rip, *other_key;
+    uint8_t *other_rip, *other_key, *is_lower;
 
-    emit_field(e, E_MOV_STORE, true, H_R10, FIELD_OF(rip));
     emit_rr(e, E_MOV, false, H_R11, H_R10);
     emit_shift_imm(e, E_SHR, false, H_R11, RH_PAGE_BITS);
     emit_rr(e, E_XOR, false, H_R11, H_R10);
     emit_ri(e, E_ANDI, false, H_R11, RH_JUMPS - 1);         /* rh_jump_index */
-    emit_shift_imm(e, E_SHL, false, H_R11, 5);
+    emit_shift_imm(e, E_SHL, false, H_R11, JUMP_SHIFT);
     emit_field_indexed(e, E_CMP, true, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, rip));
     other_rip = emit_jcc(e, E_NE);
-    emit_shift_imm(e, E_SHR, true, H_R10, 63);
-    emit_rex(e, false, H_R10, H_R10, 0, false);             /* mov r10d, [r10 * 4 + jump_key] */
-    emit8(e, E_MOV);
-    emit8(e, (H_R10 & 7) << 3 | 4);
-    emit8(e, 2 << 6 | (H_R10 & 7) << 3 | 5);
-    emit32(e, e->cpu + FIELD_OF(jump_key));
-    emit_field_indexed(e, E_CMP, false, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, key));
+    emit_field_indexed(e, E_MOV, false, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, key));
+    emit_field(e, E_CMP, false, H_R10, FIELD_OF(jump_key[0]));      /* of either half: no two have had the same */
+    is_lower = emit_jcc(e, E_E);
+    emit_field(e, E_CMP, false, H_R10, FIELD_OF(jump_key[1]));
     other_key = emit_jcc(e, E_NE);
-    emit_field_indexed(e, 0xff, false, 4, H_R11, FIELD_OF(jumps) + offsetof(RhJump, code));      /* jmp */
-    emit_patch(e, other_rip, e->at);
+    emit_patch(e, is_lower, e->at);
+    emit_field_indexed(e, E_MOV, false, H_R11, H_R11, FIELD_OF(jumps) + offsetof(RhJump, code));
+    emit_mov_imm(e, H_R10, (uint64_t)(uintptr_t)code);
+    emit_rr(e, E_ADD, true, H_R11, H_R10);
+    emit8(e, 0x41);                         /* jmp r11 */
+    emit8(e, 0xff);
+    emit8(e, 0xe3);
     emit_patch(e, other_key, e->at);
-    emit_mov_imm(e, H_R11, RH_LEAVE_LOOKUP);
+    emit_field_indexed(e, E_MOV, true, H_R10, H_R11, FIELD_OF(jumps) + offsetof(RhJump, rip));
+    emit_patch(e, other_rip, e->at);
     emit_patch(e, emit_jmp(e), leave);
 }
 
@@ -137,27 +154,20 @@ static void align(RhEmit *e)
     }
 }
 
-bool rh_jit_write_glue(RhTcgJit *jit)
+size_t rh_jit_write_glue(RhTcgJit *jit)
 {
-    uint8_t *write;
-    const uint8_t *exec;
-    RhEmit e;
+    uint8_t *start = jit->code;
+    RhEmit e = { .start = start, .at = start, .end = start + RH_GLUE_ROOM, .cpu = (uint32_t)(uintptr_t)jit->cpu };
 
-    if (!rh_codemem_alloc(jit->mem, GLUE_ROOM, &write, &exec)) {
-        return false;
-    }
-    e = (RhEmit){ .start = write, .at = write, .end = write + GLUE_ROOM, .cpu = (uint32_t)(uintptr_t)jit->cpu };
     write_enter(&e);
     align(&e);
-    jit->glue.leave = e.at;
-    write_leave(&e);
+    write_leave(&e, &jit->glue);
     align(&e);
     jit->glue.miss = e.at;
     write_miss(&e);
     align(&e);
     jit->glue.jump = e.at;
-    write_jump(&e, jit->glue.leave);
-    jit->enter = (uint32_t (*)(const void *))(uintptr_t)exec;
-    jit->leave = exec + (jit->glue.leave - write);
-    return !e.has_overflowed;
+    write_jump(&e, jit->glue.leave[RH_LEAVE_LOOKUP], jit->exec);
+    jit->enter = (uint32_t (*)(const void *))(uintptr_t)jit->exec;
+    return (size_t)(e.at - start);
 }

@@ -29,10 +29,11 @@ uint32_t rh_jit_miss(RhTcgCpu *cpu, uint64_t at, uint32_t info)
     RhAccess access = info & RH_MISS_WRITE ? RH_ACCESS_WRITE : RH_ACCESS_READ;
     uint64_t generation = cpu->jit->generation;
     bool was_live = !KEEP_LIVE && rh_tcg_vector_save(cpu);
-    unsigned size = info & 0xff;
+    unsigned size = info & RH_MISS_SIZE;
     bool is_fast = false;
     bool is_good = (at & (RH_PAGE_SIZE - 1)) + size <= RH_PAGE_SIZE && rh_tlb_fill(cpu, cpu->tlb_mode, at, access, &is_fast);
 
+    cpu->rip |= info >> RH_MISS_RIP_SHIFT;
     rh_tcg_vector_restore(cpu, was_live);
     /* A fault is raised again by the interpreter, which knows everything about the instruction. */
     return is_good && is_fast && generation == cpu->jit->generation ? 0 : RH_LEAVE_INTERPRET;
@@ -54,10 +55,13 @@ static void set_mode(RhTcgCpu *cpu, uint32_t mode)
 
 static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
-    for (RhBlock *block = jit->buckets[rh_jit_bucket(gpa, rip, mode)]; block; block = block->next) {
+    for (uint32_t at = jit->buckets[rh_jit_bucket(gpa, rip, mode)]; at;) {
+        RhBlock *block = &jit->blocks[at - 1];
+
         if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
             return block;
         }
+        at = block->next;
     }
     return NULL;
 }
@@ -88,12 +92,12 @@ RhBlock *rh_jit_find(RhTcgJit *jit)
     if (!block) {
         block = make(jit, gpa, host ? host + in_page : NULL, mode);
     }
-    if (block->entry && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
+    if (block->code_len && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
         /* translated code finds it by itself from now on */
         RhJump *jump = &cpu->jumps[rh_jump_index(block->rip)];
 
         jump->rip = block->rip;
-        jump->code = block->entry;
+        jump->code = (uint32_t)(block->write_start - jit->code);
         jump->key = cpu->jump_key[block->rip >> 63];
     }
     return block;
@@ -103,7 +107,7 @@ static const void *cached(const RhTcgCpu *cpu)
 {
     const RhJump *jump = &cpu->jumps[rh_jump_index(cpu->rip)];
 
-    return jump->rip == cpu->rip && jump->key == cpu->jump_key[cpu->rip >> 63] ? jump->code : NULL;
+    return jump->rip == cpu->rip && jump->key == cpu->jump_key[cpu->rip >> 63] ? cpu->jit->exec + jump->code : NULL;
 }
 
 static RhLeave enter(RhTcgCpu *cpu, const void *code)
@@ -120,11 +124,19 @@ static RhLeave enter(RhTcgCpu *cpu, const void *code)
     return reason;
 }
 
-/* The displacement of a link that leads nowhere yet is 0: its own stub stands behind it. */
+static void lead(RhTcgJit *jit, const RhJitLink *link, const uint8_t *target)
+{
+    uint8_t *site = jit->code + link->site;
+
+    rh_st32(site, (uint32_t)(target - (site + 4)));
+}
+
 static void undo_far_links(RhTcgJit *jit)
 {
     for (uint32_t i = 0; i < jit->nr_far_links; i++) {
-        rh_st32(jit->blocks[0].write_start + jit->far_links[i], 0);
+        const RhJitLink *link = &jit->links[jit->far_links[i]];
+
+        lead(jit, link, jit->code + link->stub);
     }
     jit->nr_far_links = 0;
 }
@@ -156,7 +168,8 @@ static uint32_t new_generation(RhTcgCpu *cpu)
             cpu->jumps[i].key = 0;
         }
         forget_spaces(cpu);
-        cpu->last_generation = 1u << RH_JUMP_MODE_BITS;
+        cpu->jump_generation[1] = 1u << RH_JUMP_MODE_BITS;      /* no two halves share one */
+        cpu->last_generation = 2u << RH_JUMP_MODE_BITS;
     }
     return cpu->last_generation;
 }
@@ -222,9 +235,9 @@ void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at)
  * A link to another page holds as long as linear addresses lead where they led: that of a global page in the upper half until
  * these are forgotten as well.
  */
-static bool may_link(RhTcgJit *jit, const uint8_t *site, const RhBlock *from, const RhBlock *to)
+static bool may_link(RhTcgJit *jit, uint32_t number, const RhBlock *from, const RhBlock *to)
 {
-    if (!from || !from->is_valid || !to->is_valid || !to->entry || from->mode != to->mode) {
+    if (!from->code_len || !to->code_len || from->mode != to->mode) {
         return false;
     }
     if (((from->gpa ^ to->gpa) | (from->rip ^ to->rip)) >> RH_PAGE_BITS == 0) {
@@ -233,31 +246,30 @@ static bool may_link(RhTcgJit *jit, const uint8_t *site, const RhBlock *from, co
     if (!(to->rip >> 63) || jit->nr_far_links == RH_FAR_LINKS || !rh_tcg_is_global_code(jit->cpu, to->rip)) {
         return false;
     }
-    jit->far_links[jit->nr_far_links++] = (uint32_t)(site - jit->blocks[0].write_start);
+    jit->far_links[jit->nr_far_links++] = number;
     return true;
 }
 
-/* Lead the jump at @site, left by RH_LEAVE_LINK, to @block. */
-static void link_to(RhTcgJit *jit, uint8_t *site, const RhBlock *block)
+/* Lead the jump that was left by RH_LEAVE_LINK to @block. */
+static void link_to(RhTcgJit *jit, uint32_t number, const RhBlock *block)
 {
-    const RhBlock *from = rh_jit_block_at(jit, site);
+    const RhJitLink *link = &jit->links[number];
+    const RhBlock *from = &jit->blocks[link->block];
 
-    if (may_link(jit, site, from, block)) {
+    if (may_link(jit, number, from, block)) {
         /* Only a jump backward can close a loop. */
-        const uint8_t *target = block->rip > from->rip ? block->write_forward : block->write_entry;
-
-        rh_st32(site, (uint32_t)(target - (site + 4)));
+        lead(jit, link, block->write_start + (block->rip > from->rip ? block->forward_at : 0));
     }
 }
 
 static void follow_link(RhTcgCpu *cpu)
 {
     uint64_t generation = cpu->jit->generation;
-    uint8_t *site = (uint8_t *)cpu->scratch[RH_SCRATCH_LINK];
+    uint32_t number = (uint32_t)cpu->scratch[RH_SCRATCH_LINK];
     RhBlock *block = rh_jit_find(cpu->jit);
 
     if (block && generation == cpu->jit->generation) {
-        link_to(cpu->jit, site, block);
+        link_to(cpu->jit, number, block);
     }
 }
 
@@ -278,7 +290,7 @@ static bool advance(RhTcgCpu *cpu)
         if (!block) {
             return false;
         }
-        code = block->entry;
+        code = block->code_len ? rh_jit_entry(cpu->jit, block) : NULL;
     }
     reason = code ? enter(cpu, code) : RH_LEAVE_INTERPRET;
     if (reason == RH_LEAVE_INTERPRET) {

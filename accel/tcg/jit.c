@@ -9,13 +9,33 @@
 #include <sys/mman.h>
 
 enum {
-    BLOCK_ROOM = 24 * 1024,     /* of code for one block, at most */
+    BLOCK_ROOM = 16 * 1024,     /* of code for one block, at most, and of its cold code */
     CODE_PER_BLOCK = 256,       /* bytes, for the number of blocks to reserve */
     TRAPS_PER_BLOCK = 2,
+    LINKS_PER_BLOCK = 4,
+    CODE_ALIGN = 16,            /* what the instruction fetch likes */
     COLD_LIMIT = 32,            /* writes to a page with code until it is left to the interpreter */
     COLD_TRIES = 200,           /* ... for so many looks */
     COLD_PAGES = 4096,
 };
+
+/* --- code memory: the glue, then what is executed as a rule, and in its second half what is not --- */
+
+static void open_area(RhTcgJit *jit, RhEmit *area, uint8_t *start, uint8_t *end)
+{
+    uint8_t *at = (uint8_t *)rh_align_up((uintptr_t)start, CODE_ALIGN);
+
+    *area = (RhEmit){ .start = at, .at = at, .end = end, .cpu = (uint32_t)(uintptr_t)jit->cpu };
+}
+
+static void open_code(RhTcgJit *jit)
+{
+    size_t glue_len = rh_jit_write_glue(jit);
+    uint8_t *middle = jit->code + jit->code_size / 2;
+
+    open_area(jit, &jit->hot, jit->code + glue_len, middle);
+    open_area(jit, &jit->cold, middle, jit->code + jit->code_size);
+}
 
 /* --- memory of the tables: reserved once, touched as they fill --- */
 
@@ -40,20 +60,26 @@ RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err)
     jit->cpu = cpu;
     jit->max_blocks = (uint32_t)(size / CODE_PER_BLOCK);
     jit->max_traps = jit->max_blocks * TRAPS_PER_BLOCK;
+    jit->max_links = jit->max_blocks * LINKS_PER_BLOCK;
     jit->blocks = reserve(jit->max_blocks * sizeof(RhBlock));
     jit->traps = reserve(jit->max_traps * sizeof(RhTrap));
+    jit->links = reserve(jit->max_links * sizeof(RhJitLink));
+    jit->buckets = reserve(RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
     jit->cold_pages = g_malloc0(COLD_PAGES);
     jit->far_links = g_new(uint32_t, RH_FAR_LINKS);
-    if (!jit->blocks || !jit->traps) {
+    if (!jit->blocks || !jit->traps || !jit->links || !jit->buckets) {
         rh_fail(err, "Could not reserve %" PRIu64 " bytes for translated code (tb-size)", size);
         rh_jit_free(jit);
         return NULL;
     }
     jit->mem = rh_codemem_new(size, err);
-    if (!jit->mem || !rh_jit_write_glue(jit)) {
+    if (!jit->mem) {
         rh_jit_free(jit);
         return NULL;
     }
+    jit->code_size = rh_codemem_left(jit->mem);
+    rh_codemem_alloc(jit->mem, jit->code_size, &jit->code, &jit->exec);
+    open_code(jit);
     return jit;
 }
 
@@ -63,6 +89,8 @@ void rh_jit_free(RhTcgJit *jit)
         rh_codemem_free(jit->mem);
         release(jit->blocks, jit->max_blocks * sizeof(RhBlock));
         release(jit->traps, jit->max_traps * sizeof(RhTrap));
+        release(jit->links, jit->max_links * sizeof(RhJitLink));
+        release(jit->buckets, RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
         g_free(jit->cold_pages);
         g_free(jit->far_links);
         g_free(jit);
@@ -78,23 +106,25 @@ static uint32_t page_bucket_of(uint64_t gpa)
 
 void rh_jit_drop_all(RhTcgJit *jit)
 {
-    memset(jit->buckets, 0, sizeof(jit->buckets));
+    memset(jit->buckets, 0, RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
     memset(jit->pages, 0, sizeof(jit->pages));
     memset(jit->code_filter, 0, sizeof(jit->code_filter));
-    jit->nr_blocks = jit->nr_traps = jit->nr_far_links = 0;
+    jit->nr_blocks = jit->nr_traps = jit->nr_links = jit->nr_far_links = 0;
     jit->generation++;
     jit->nr_flushes++;
     rh_tcg_forget_jumps(jit->cpu, false);
     rh_codemem_reset(jit->mem);
-    rh_jit_write_glue(jit);
+    rh_codemem_alloc(jit->mem, jit->code_size, &jit->code, &jit->exec);
+    open_code(jit);
 }
 
 static void unhash(RhTcgJit *jit, RhBlock *block)
 {
-    RhBlock **at = &jit->buckets[rh_jit_bucket(block->gpa, block->rip, block->mode)];
+    uint32_t *at = &jit->buckets[rh_jit_bucket(block->gpa, block->rip, block->mode)];
+    uint32_t number = (uint32_t)(block - jit->blocks);
 
-    while (*at && *at != block) {
-        at = &(*at)->next;
+    while (*at && *at != number + 1) {
+        at = &jit->blocks[*at - 1].next;
     }
     if (*at) {
         *at = block->next;
@@ -114,14 +144,14 @@ static void drop(RhTcgJit *jit, RhBlock *block)
     RhJump *jump = &jit->cpu->jumps[rh_jump_index(block->rip)];
 
     unhash(jit, block);
-    block->is_valid = false;
-    if (block->entry) {
-        if (jump->code == block->entry) {
+    if (block->code_len) {
+        if (jump->code == block->write_start - jit->code) {
             jump->key = 0;
         }
-        write_jump(block->write_entry, block->write_dead);
-        write_jump(block->write_forward, block->write_dead);
+        write_jump(block->write_start, block->write_dead);
+        write_jump(block->write_start + block->forward_at, block->write_dead);
     }
+    block->code_len = 0;
 }
 
 void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa)
@@ -165,14 +195,44 @@ static bool is_cold(RhTcgJit *jit, uint64_t gpa)
 static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     RhBlock *block = &jit->blocks[jit->nr_blocks++];
-    RhBlock **bucket = &jit->buckets[rh_jit_bucket(gpa, rip, mode)];
+    uint32_t *bucket = &jit->buckets[rh_jit_bucket(gpa, rip, mode)];
     RhBlock **page = &jit->pages[page_bucket_of(gpa)];
 
-    *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .is_valid = true, .next = *bucket, .next_in_page = *page,
-                        .first_trap = jit->nr_traps };
-    *bucket = *page = block;
+    *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .write_start = jit->hot.at, .next = *bucket, .next_in_page = *page };
+    *bucket = jit->nr_blocks;
+    *page = block;
     jit->code_filter[rh_jit_filter_bit(rip) / 8] |= 1u << rh_jit_filter_bit(rip) % 8;
     return block;
+}
+
+static bool has_room(const RhTcgJit *jit)
+{
+    return jit->nr_blocks < jit->max_blocks && jit->nr_traps + RH_BLOCK_TRAPS <= jit->max_traps &&
+           jit->nr_links + RH_BLOCK_LINKS <= jit->max_links && jit->hot.end - jit->hot.at >= BLOCK_ROOM &&
+           jit->cold.end - jit->cold.at >= BLOCK_ROOM;
+}
+
+/* The room for a block's code, out of @area */
+static RhEmit room_in(const RhEmit *area)
+{
+    return (RhEmit){ .start = area->at, .at = area->at, .end = area->at + BLOCK_ROOM, .cpu = area->cpu };
+}
+
+static uint16_t take(RhEmit *area, const RhEmit *written)
+{
+    area->at = (uint8_t *)rh_align_up((uintptr_t)written->at, CODE_ALIGN);
+    return (uint16_t)(written->at - written->start);
+}
+
+static void note_links(RhTcgJit *jit, const RhBlock *block, const RhTranslation *t)
+{
+    for (unsigned i = 0; i < t->nr_links; i++) {
+        jit->links[jit->nr_links++] = (RhJitLink){
+            .site = (uint32_t)(t->links[i].site - jit->code),
+            .stub = (uint32_t)(t->links[i].stub - jit->code),
+            .block = (uint32_t)(block - jit->blocks),
+        };
+    }
 }
 
 static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uint32_t mode)
@@ -180,40 +240,32 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
     RhTcgCpu *cpu = jit->cpu;
     RhTranslation t = { .cpu = cpu, .rip = cpu->rip, .bytes = bytes, .nr_bytes = RH_PAGE_SIZE - (unsigned)(gpa % RH_PAGE_SIZE),
                         .exact_flags = cpu->tcg && cpu->tcg->exact_flags, .glue = &jit->glue };
-    uint8_t *write;
-    const uint8_t *exec;
     RhBlock *block;
 
-    if (jit->nr_blocks == jit->max_blocks || jit->nr_traps + RH_BLOCK_TRAPS > jit->max_traps ||
-        rh_codemem_left(jit->mem) < BLOCK_ROOM) {
+    if (!has_room(jit)) {
         rh_jit_drop_all(jit);
     }
-    if (!rh_codemem_alloc(jit->mem, BLOCK_ROOM, &write, &exec)) {
-        return NULL;
-    }
-    t.e = (RhEmit){ .start = write, .at = write, .end = write + BLOCK_ROOM, .cpu = (uint32_t)(uintptr_t)jit->cpu };
+    t.first_link = jit->nr_links;
+    t.e = room_in(&jit->hot);
+    t.cold = room_in(&jit->cold);
+    block = new_block(jit, gpa, cpu->rip, mode);
     if (!rh_translate(&t)) {
-        rh_codemem_shrink(jit->mem, write, 0);
-        block = new_block(jit, gpa, cpu->rip, mode);
-        block->write_start = write;
         return block;
     }
-    rh_codemem_shrink(jit->mem, write, (size_t)(t.e.at - write));
-    block = new_block(jit, gpa, cpu->rip, mode);
-    block->write_start = write;
-    block->code_len = (uint32_t)(t.e.at - write);
-    block->write_entry = t.entry;
-    block->write_forward = t.entry_forward;
     block->write_dead = t.dead;
-    block->entry = exec + (t.entry - write);
-    block->nr_traps = t.nr_traps;
+    block->forward_at = (uint8_t)(t.entry_forward - t.e.start);
+    block->code_len = take(&jit->hot, &t.e);
+    block->cold_len = take(&jit->cold, &t.cold);
+    block->first_trap = jit->nr_traps;
+    block->nr_traps = (uint8_t)t.nr_traps;
     memcpy(jit->traps + jit->nr_traps, t.traps, t.nr_traps * sizeof(RhTrap));
     jit->nr_traps += t.nr_traps;
+    note_links(jit, block, &t);
     return block;
 }
 
 /* What the interpreter is to do, where no block can be made. */
-static RhBlock for_interpreter = { .is_valid = true };
+static RhBlock for_interpreter;
 
 RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
 {

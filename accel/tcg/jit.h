@@ -12,19 +12,27 @@
 typedef struct RhBlock RhBlock;
 struct RhBlock {
     uint64_t gpa, rip;          /* of its first byte */
+    uint32_t next;              /* of one hash bucket: number + 1, or 0 */
     uint32_t mode;              /* rh_block_mode */
-    bool is_valid;
-    const uint8_t *entry;       /* executable; NULL: the first instruction is the interpreter's */
-    uint8_t *write_start;       /* the writable view of its code */
-    uint8_t *write_entry, *write_forward, *write_dead;
-    uint32_t code_len;
-    uint32_t first_trap, nr_traps;
-    RhBlock *next;              /* of one hash bucket */
+    uint16_t code_len;          /* 0: none could be made, or it is dropped */
+    uint16_t cold_len;
+    uint32_t first_trap;
+    uint8_t *write_start;       /* the writable view of its code, which begins with the entry */
+    uint8_t *write_dead;        /* ... of its cold code, which begins with where a dropped block leads */
     RhBlock *next_in_page;      /* of one page bucket */
+    uint8_t nr_traps;
+    uint8_t forward_at;         /* bytes from its start: the entry that does not look at attention */
 };
+G_STATIC_ASSERT(sizeof(RhBlock) == 64);
+
+/** RhJitLink - a jump from @block that may be led to another block; the site's displacement and the stub, in bytes from jit->code */
+typedef struct RhJitLink {
+    uint32_t site, stub;
+    uint32_t block;
+} RhJitLink;
 
 enum {
-    RH_BLOCK_BUCKET_BITS = 16,
+    RH_BLOCK_BUCKET_BITS = 18,
     RH_BLOCK_BUCKETS = 1 << RH_BLOCK_BUCKET_BITS,
     RH_PAGE_BUCKETS = 1 << 12,
     RH_FAR_LINKS = 1 << 16,
@@ -37,16 +45,21 @@ typedef struct RhTcgJit {
     RhCodeMem *mem;
     RhGlue glue;                            /* writable view */
     uint32_t (*enter)(const void *code);    /* RhLeave */
-    const uint8_t *leave;                   /* executable view of glue.leave */
+    size_t code_size;
+    uint8_t *code;                          /* writable view: the glue, */
+    const uint8_t *exec;                    /* executable view of the same */
+    RhEmit hot, cold;                       /* behind it, what blocks are given from: at, end */
     RhBlock *blocks;                        /* in order of their code */
     uint32_t nr_blocks, max_blocks;
     RhTrap *traps;
     uint32_t nr_traps, max_traps;
-    RhBlock *buckets[RH_BLOCK_BUCKETS];
+    uint32_t *buckets;                      /* RH_BLOCK_BUCKETS of them: number of the latest block + 1, or 0 */
     RhBlock *pages[RH_PAGE_BUCKETS];
     uint64_t generation;                    /* counts drops: what was looked up before may be gone */
     uint64_t nr_flushes;
-    uint32_t *far_links;                    /* jumps led to another page: their sites, from the start of code; undone by forgetting */
+    RhJitLink *links;
+    uint32_t nr_links, max_links;
+    uint32_t *far_links;                    /* numbers of links that were led to another page: undone by forgetting */
     uint32_t nr_far_links;
     uint8_t code_filter[RH_FILTER_BYTES];   /* linear pages that may have blocks: a bit each, by hash */
     uint8_t *cold_pages;                    /* pages that were written while they had code: hits, by hash */
@@ -79,26 +92,15 @@ static inline uint32_t rh_jit_bucket(uint64_t gpa, uint64_t rip, uint32_t mode)
     return (uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RH_BLOCK_BUCKET_BITS));
 }
 
-/** rh_jit_block_at - the block whose code holds the byte at @write, of the writable view; or NULL */
-static inline RhBlock *rh_jit_block_at(const RhTcgJit *jit, const uint8_t *write)
+/** rh_jit_entry - where @block's code begins, in the executable view */
+static inline const void *rh_jit_entry(const RhTcgJit *jit, const RhBlock *block)
 {
-    uint32_t low = 0;
-    uint32_t high = jit->nr_blocks;
-
-    while (low < high) {            /* the first block that starts behind it */
-        uint32_t middle = (low + high) / 2;
-
-        if (jit->blocks[middle].write_start <= write) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low && write < jit->blocks[low - 1].write_start + jit->blocks[low - 1].code_len ? &jit->blocks[low - 1] : NULL;
+    return jit->exec + (block->write_start - jit->code);
 }
 
-/** rh_jit_write_glue - at the start of empty code memory (glue.c) */
-bool rh_jit_write_glue(RhTcgJit *jit);
+enum { RH_GLUE_ROOM = 1024 };
+/** rh_jit_write_glue - at jit->code, in at most RH_GLUE_ROOM; returns its length (glue.c) */
+size_t rh_jit_write_glue(RhTcgJit *jit);
 /** rh_jit_catch_signals - once a process (signals.c) */
 void rh_jit_catch_signals(void);
 /** rh_jit_set_current - signals of this thread are @cpu's business, in translated code and in stubs; NULL: no more */

@@ -18,6 +18,24 @@ static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
 enum { NR_SIGNALS = 4 };
 static struct sigaction previous[NR_SIGNALS];
 
+/* The block whose code holds the byte at @write, of the writable view; or NULL. Blocks are in order of their code. */
+static const RhBlock *block_at(const RhTcgJit *jit, const uint8_t *write)
+{
+    uint32_t low = 0;
+    uint32_t high = jit->nr_blocks;
+
+    while (low < high) {            /* the first block that starts behind it */
+        uint32_t middle = (low + high) / 2;
+
+        if (jit->blocks[middle].write_start <= write) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low ? &jit->blocks[low - 1] : NULL;
+}
+
 static const RhTrap *trap_at(const RhTcgJit *jit, const RhBlock *block, const uint8_t *address)
 {
     uint32_t at = (uint32_t)(rh_codemem_writable(jit->mem, address) - block->write_start);
@@ -42,7 +60,7 @@ static bool leave_block(RhTcgJit *jit, ucontext_t *context)
     if (!jit || !rh_codemem_has(jit->mem, address)) {
         return false;
     }
-    block = rh_jit_block_at(jit, rh_codemem_writable(jit->mem, address));
+    block = block_at(jit, rh_codemem_writable(jit->mem, address));
     trap = block ? trap_at(jit, block, address) : NULL;
     if (!trap) {
         return false;
@@ -50,9 +68,8 @@ static bool leave_block(RhTcgJit *jit, ucontext_t *context)
     if (trap->has_flags) {
         jit->cpu->scratch[RH_SCRATCH_FLAGS] = rh_saved_flags((uint64_t)regs[REG_EFL]);
     }
-    jit->cpu->rip = block->rip + trap->insn_offset;
-    regs[REG_R11] = RH_LEAVE_INTERPRET;
-    regs[REG_RIP] = (greg_t)jit->leave;
+    regs[REG_R10] = (greg_t)(block->rip + trap->insn_offset);
+    regs[REG_RIP] = (greg_t)(jit->exec + (jit->glue.leave[RH_LEAVE_INTERPRET] - jit->code));
     return true;
 }
 

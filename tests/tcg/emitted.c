@@ -3,7 +3,8 @@
  * file checks:
  * - only instructions of allowed[], and nothing names RSP;
  * - memory is a field of the CPU's own struct, by its address, or guest memory behind a check of the TLB for that size and kind of access;
- * - jumps stay in the block, at borders of instructions, or lead to the glue or to another block's entry.
+ * - jumps stay in the block, at borders of instructions, or lead to the glue or to another block's entry;
+ * - calls lead to the piece of the block that tells which page it is of, and goes on to the glue.
  *
  * R10 and R11 are followed through each block: an address counts as checked only if the comparison dominates its use. There are
  * three forms: a sum in R10; a sum in R11 of a register that stays in the operand, with the addend in R10; a constant.
@@ -12,7 +13,7 @@
 #include "tests/tcg/generate.h"
 #include "tests/unit/tcg-jit-rig.h"
 
-enum { CODE_SIZE = 16 << 20, CODE = RIG_PAGES, MAX_CODE = 32 * 1024, R10 = 10, R11 = 11 };
+enum { CODE_SIZE = 16 << 20, CODE = RIG_PAGES, MAX_CODE = 32 * 1024, COLD_AT = MAX_CODE / 2, R10 = 10, R11 = 11 };
 
 static const uint16_t allowed[] = {
     RH_OP_ADD, RH_OP_OR, RH_OP_ADC, RH_OP_SBB, RH_OP_AND, RH_OP_SUB, RH_OP_XOR, RH_OP_CMP, RH_OP_ROL, RH_OP_ROR, RH_OP_RCL,
@@ -47,8 +48,9 @@ typedef struct Known {
 
 typedef struct Reader {
     const RhTcgJit *jit;
-    const uint8_t *start, *at;
-    unsigned len;
+    struct { const uint8_t *start; unsigned len; } piece[2];    /* code, cold code */
+    const uint8_t *at, *end;
+    const uint8_t *tail, *tail_end;     /* what misses call */
     RhInsn insn;
     Known known;
     uint8_t is_border[MAX_CODE];
@@ -324,29 +326,61 @@ static void follow(Reader *r)
 static bool is_entry(const RhTcgJit *jit, const uint8_t *target)
 {
     for (uint32_t i = 0; i < jit->nr_blocks; i++) {
-        if (jit->blocks[i].entry && (jit->blocks[i].write_entry == target || jit->blocks[i].write_forward == target)) {
+        const RhBlock *block = &jit->blocks[i];
+
+        if (block->code_len && (block->write_start == target || block->write_start + block->forward_at == target)) {
             return true;
         }
     }
     return false;
 }
 
-static bool check_jump(Reader *r)
+/* Where @address stands in the arrays of the reader, or -1: cold code behind the other */
+static int64_t place_of(const Reader *r, const uint8_t *address)
 {
-    const uint8_t *target = r->at + r->insn.len + (int64_t)r->insn.imm;
-    uint64_t into = (uint64_t)(target - r->start);
+    for (unsigned i = 0; i < 2; i++) {
+        if ((uint64_t)(address - r->piece[i].start) < r->piece[i].len) {
+            return address - r->piece[i].start + (i ? COLD_AT : 0);
+        }
+    }
+    return -1;
+}
+
+static const uint8_t *target_of(const Reader *r)
+{
+    return r->at + r->insn.len + (int64_t)r->insn.imm;
+}
+
+static bool check_exit(Reader *r, const uint8_t *target)
+{
     const RhGlue *glue = &r->jit->glue;
 
+    if (target == glue->miss) {
+        return (r->at >= r->tail && r->at < r->tail_end) || complain(r, "goes to the glue for misses without a call");
+    }
+    for (unsigned i = 0; i < RH_NR_LEAVES; i++) {
+        if (target == glue->leave[i]) {
+            return true;
+        }
+    }
+    return target == glue->jump || is_entry(r->jit, target) || complain(r, "jumps out of the block");
+}
+
+static bool check_jump(Reader *r)
+{
+    const uint8_t *target = target_of(r);
+    int64_t into = place_of(r, target);
+
     if (r->insn.op == RH_OP_CALL) {
-        return target == glue->miss || complain(r, "calls something else");
+        return target == r->tail || complain(r, "calls something else");
     }
-    if (into >= r->len) {
-        return target == glue->leave || target == glue->jump || is_entry(r->jit, target) || complain(r, "jumps out of the block");
+    if (into < 0) {
+        return check_exit(r, target);
     }
-    if (!r->is_border[into]) {
-        return complain(r, "jumps into an instruction");
+    if (!r->is_border[into] || (target >= r->tail && target < r->tail_end)) {
+        return complain(r, "jumps into something");
     }
-    if (target > r->at) {               /* one who comes from elsewhere knows nothing */
+    if (into > place_of(r, r->at)) {    /* one who comes from elsewhere knows nothing */
         bool is_same = r->has_known[into] && memcmp(&r->known_at[into], &r->known, sizeof(Known)) == 0;
 
         r->known_at[into] = r->has_known[into] && !is_same ? (Known){ 0 } : r->known;
@@ -433,28 +467,62 @@ static bool check_insn(Reader *r)
 
 static bool decode(Reader *r)
 {
-    return rh_decode(r->at, MIN((unsigned)(r->start + r->len - r->at), (unsigned)RH_INSN_MAX), RH_CODE_64, &r->insn) == RH_DECODE_OK ||
+    return rh_decode(r->at, MIN((unsigned)(r->end - r->at), (unsigned)RH_INSN_MAX), RH_CODE_64, &r->insn) == RH_DECODE_OK ||
            complain(r, "no instruction");
 }
 
-static void find_borders(Reader *r)
+static void each_insn(Reader *r, bool (*look)(Reader *r))
 {
-    for (r->at = r->start; r->at < r->start + r->len && decode(r); r->at += r->insn.len) {
-        r->is_border[r->at - r->start] = 1;
-    }
-    for (r->at = r->start; r->at < r->start + r->len && decode(r); r->at += r->insn.len) {
-        int64_t into = (r->at - r->start) + r->insn.len + (int64_t)r->insn.imm;
-
-        if ((r->insn.op == RH_OP_JMP || r->insn.op == RH_OP_JCC) && into >= 0 && into <= r->at - r->start) {
-            r->is_backward[into] = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        r->end = r->piece[i].start + r->piece[i].len;
+        for (r->at = r->piece[i].start; r->at < r->end; r->at += r->insn.len) {
+            if (!decode(r) || !look(r)) {
+                return;
+            }
         }
     }
+}
+
+static bool note_border(Reader *r)
+{
+    r->is_border[place_of(r, r->at)] = 1;
+    return true;
+}
+
+static bool note_backward(Reader *r)
+{
+    int64_t into = r->insn.op == RH_OP_JMP || r->insn.op == RH_OP_JCC ? place_of(r, target_of(r)) : -1;
+
+    if (into >= 0 && into <= place_of(r, r->at)) {
+        r->is_backward[into] = 1;
+    }
+    return true;
+}
+
+/* The tail stands behind the first jump of cold code: writes of constants to RIP, then a jump. */
+static bool find_tail(Reader *r)
+{
+    bool is_cold = r->end == r->piece[1].start + r->piece[1].len;
+    bool sets_rip = r->insn.op == RH_OP_MOV && r->insn.has_mem && r->insn.operand[1] == RH_IMM && r->insn.base == RH_NO_REG &&
+                    (uint64_t)r->insn.disp - (uintptr_t)&r->jit->cpu->rip < 8;
+
+    if (!is_cold || r->tail_end) {
+        return true;
+    }
+    if (!r->tail) {
+        r->tail = r->insn.op == RH_OP_JMP ? r->at + r->insn.len : NULL;
+    } else if (r->insn.op == RH_OP_JMP) {
+        r->tail_end = r->at + r->insn.len;
+    } else if (!sets_rip) {
+        return complain(r, "more than RIP is changed for a miss");
+    }
+    return true;
 }
 
 /* What is known where control may come from elsewhere */
 static void join(Reader *r)
 {
-    uint64_t into = (uint64_t)(r->at - r->start);
+    int64_t into = place_of(r, r->at);
 
     if (r->is_backward[into]) {
         r->known = (Known){ 0 };
@@ -469,36 +537,54 @@ static void show(const Reader *r)
 {
     g_autoptr(GString) text = g_string_new(r->wrong);
 
-    g_string_append_printf(text, ", at %u:", (unsigned)(r->at - r->start));
+    g_string_append_printf(text, ", at %d:", (int)place_of(r, r->at));
     for (unsigned i = 0; i < r->insn.len; i++) {
         g_string_append_printf(text, " %02x", r->at[i]);
     }
     g_test_message("%s", text->str);
 }
 
+static bool read_insn(Reader *r)
+{
+    if (r->wrong) {
+        return false;
+    }
+    if (r->at == r->piece[1].start && r->falls_through) {
+        return complain(r, "runs out of the block");
+    }
+    join(r);
+    if (!check_insn(r)) {
+        return false;
+    }
+    follow(r);
+    if (r->insn.op == RH_OP_CALL) {
+        r->known = (Known){ 0 };
+    }
+    r->falls_through = r->insn.op != RH_OP_JMP;
+    return true;
+}
+
 static bool check_block(const RhTcgJit *jit, const RhBlock *block, bool is_quiet)
 {
     static Reader r;
 
-    g_assert_cmpuint(block->code_len, <, MAX_CODE);
-    memset(r.is_border, 0, block->code_len);
-    memset(r.is_backward, 0, block->code_len);
-    memset(r.has_known, 0, block->code_len);
+    g_assert_cmpuint(MAX(block->code_len, block->cold_len), <, COLD_AT);
+    memset(r.is_border, 0, sizeof(r.is_border));
+    memset(r.is_backward, 0, sizeof(r.is_backward));
+    memset(r.has_known, 0, sizeof(r.has_known));
     r.jit = jit;
-    r.start = block->write_start;
-    r.len = block->code_len;
+    r.piece[0].start = block->write_start;
+    r.piece[0].len = block->code_len;
+    r.piece[1].start = block->write_dead;
+    r.piece[1].len = block->cold_len;
     r.known = (Known){ 0 };
     r.falls_through = false;
+    r.tail = r.tail_end = NULL;
     r.wrong = NULL;
-    find_borders(&r);
-    for (r.at = r.start; r.at < r.start + r.len && !r.wrong && decode(&r); r.at += r.insn.len) {
-        join(&r);
-        if (!check_insn(&r)) {
-            break;
-        }
-        follow(&r);
-        r.falls_through = r.insn.op != RH_OP_JMP;
-    }
+    each_insn(&r, note_border);
+    each_insn(&r, note_backward);
+    each_insn(&r, find_tail);
+    each_insn(&r, read_insn);
     if (!r.wrong && r.falls_through) {
         complain(&r, "runs out of the block");
     }
@@ -534,7 +620,7 @@ static bool is_contained(const uint8_t *code, unsigned len, uint64_t rip)
     cpu->rip = rip;
     block = rh_jit_find(cpu->jit);
     g_assert_nonnull(block);
-    if (!block->entry) {
+    if (!block->code_len) {
         return true;
     }
     nr_made++;
@@ -638,13 +724,14 @@ static void test_reader(void)
 
         g_assert_true(is_contained(stores[n], sizeof(stores[n]), CODE + 16));
         block = rh_jit_find(cpu->jit);
-        for (unsigned i = 0; i < block->code_len; i++) {
-            uint8_t was = block->write_start[i];
+        for (unsigned i = 0; i < block->code_len + block->cold_len; i++) {
+            uint8_t *at = i < block->code_len ? block->write_start + i : block->write_dead + i - block->code_len;
+            uint8_t was = *at;
 
-            block->write_start[i] ^= 0x10;
+            *at ^= 0x10;
             nr_changed++;
             nr_found += !check_block(cpu->jit, block, true);
-            block->write_start[i] = was;
+            *at = was;
         }
         /* Others are operations or registers as good as what they stand for. */
         g_assert_cmpuint(nr_found, >, nr_changed / 2);
@@ -659,7 +746,7 @@ static void test_glue(void)
         RH_OP_JMP_IND, RH_OP_CALL_IND, RH_OP_RET, RH_OP_INT3, RH_OP_LEA,
     };
     const RhTcgJit *jit = rig->cpu->jit;
-    const uint8_t *at = rh_codemem_writable(jit->mem, (const void *)(uintptr_t)jit->enter);
+    const uint8_t *at = jit->code;
     RhInsn insn = { 0 };
 
     for (; at < jit->glue.jump || insn.op != RH_OP_JMP; at += insn.len) {

@@ -31,30 +31,13 @@ static uint16_t overwrites(const RhInsn *insn)
     }
 }
 
-void tr_find_live_flags(Work *w)
+static bool is_branch(const RhInsn *insn)
 {
-    uint16_t live = RH_FLAGS_STATUS;        /* behind the block; exits look themselves */
-
-    w->live_before[w->nr] = live;
-    for (unsigned i = w->nr; i-- > 0;) {
-        const RhInsn *insn = &w->insns[i];
-
-        if (insn->op == RH_OP_JCC && !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {
-            live |= insn->flags_read;
-        } else if ((insn->traits & RH_INSN_ENDS_BLOCK) && (i + 1 == w->nr || insn->op == RH_OP_JCC)) {
-            live = RH_FLAGS_STATUS;
-            if ((insn->op == RH_OP_JMP || insn->op == RH_OP_CALL) &&
-                !tr_flags_live_at(w, w->rips[i + 1] + insn->imm)) {
-                live = reads(w, insn);
-            }
-        } else {
-            live = (live & ~overwrites(insn)) | reads(w, insn);
-        }
-        w->live_before[i] = live;
-    }
+    return insn->op == RH_OP_JCC || insn->op == RH_OP_JMP || insn->op == RH_OP_CALL;
 }
 
-bool tr_flags_live_at(const Work *w, uint64_t rip)
+/* Whether code at @rip may read status flags before it overwrites them; what is not in the block's page may. */
+static bool flags_live_at(const Work *w, uint64_t rip)
 {
     const RhTranslation *t = w->t;
     uint64_t page = t->rip & ~(uint64_t)(RH_PAGE_SIZE - 1);
@@ -83,6 +66,26 @@ bool tr_flags_live_at(const Work *w, uint64_t rip)
         }
     }
     return true;
+}
+
+void tr_find_live_flags(Work *w)
+{
+    uint16_t live = RH_FLAGS_STATUS;        /* behind the block; exits look themselves */
+
+    w->live_before[w->nr] = live;
+    for (unsigned i = w->nr; i-- > 0;) {
+        const RhInsn *insn = &w->insns[i];
+
+        w->is_live_at_target[i] = !is_branch(insn) || flags_live_at(w, w->rips[i + 1] + insn->imm);
+        if (insn->op == RH_OP_JCC && !w->is_live_at_target[i]) {
+            live |= insn->flags_read;
+        } else if ((insn->traits & RH_INSN_ENDS_BLOCK) && (i + 1 == w->nr || insn->op == RH_OP_JCC)) {
+            live = w->is_live_at_target[i] ? RH_FLAGS_STATUS : reads(w, insn);
+        } else {
+            live = (live & ~overwrites(insn)) | reads(w, insn);
+        }
+        w->live_before[i] = live;
+    }
 }
 
 void tr_write_save(RhEmit *e)

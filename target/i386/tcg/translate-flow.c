@@ -3,7 +3,7 @@
  */
 #include "target/i386/tcg/translate-private.h"
 
-void tr_set_rip(RhEmit *e, uint64_t rip)
+static void set_rip(RhEmit *e, uint64_t rip)
 {
     if (rip == (uint64_t)(int64_t)(int32_t)rip) {
         emit8(e, 0x48);                     /* mov qword [rip], imm32 */
@@ -24,17 +24,16 @@ static void jump_to_glue(RhEmit *e, const uint8_t *glue)
     emit_patch(e, emit_jmp(e), glue);
 }
 
-static void leave_at(RhEmit *e, const RhGlue *glue, uint64_t rip, RhLeave reason)
+static void leave_at(Work *w, uint64_t rip, RhLeave reason)
 {
-    tr_set_rip(e, rip);
-    emit_mov_imm(e, SCRATCH_B, reason);
-    jump_to_glue(e, glue->leave);
+    emit_mov_imm(w->e, SCRATCH_A, rip);
+    jump_to_glue(w->e, w->t->glue->leave[reason]);
 }
 
 void tr_leave(Work *w, RhLeave reason)
 {
     tr_save_flags(w, RH_FLAGS_STATUS);
-    leave_at(w->e, w->t->glue, w->rips[w->now], reason);
+    leave_at(w, w->rips[w->now], reason);
 }
 
 static bool is_same_page(const Work *w, uint64_t target)
@@ -42,22 +41,23 @@ static bool is_same_page(const Work *w, uint64_t target)
     return (target ^ w->t->rip) >> RH_PAGE_BITS == 0;
 }
 
-/* A jump that leads to its own stub until the other block is known; the stub tells the site of the jump. */
-static void write_link(Work *w, uint64_t target)
+/* A jump leads to its own stub until the other block is known; the stub tells the number of the link. */
+static void write_link_stub(Work *w, uint8_t *site, uint64_t target)
 {
     RhTranslation *t = w->t;
-    RhEmit *e = w->e;
-    uint8_t *site = emit_jmp(e);
 
-    emit_patch(e, site, e->at);
-    if (t->nr_links < RH_BLOCK_LINKS) {
-        t->links[t->nr_links++] = (RhLink){ .site = (uint32_t)(site - e->start), .stub = (uint32_t)(e->at - e->start) };
-        emit_mov_imm(e, SCRATCH_A, (uint64_t)(uintptr_t)site);      /* in the writable view */
-        emit_field(e, E_MOV_STORE, true, SCRATCH_A, FIELD_SCRATCH(RH_SCRATCH_LINK));
-        leave_at(e, t->glue, target, RH_LEAVE_LINK);
-    } else {
-        leave_at(e, t->glue, target, RH_LEAVE_LOOKUP);
+    if (t->nr_links == RH_BLOCK_LINKS) {
+        leave_at(w, target, RH_LEAVE_LOOKUP);
+        return;
     }
+    t->links[t->nr_links] = (RhLink){ .site = site, .stub = w->e->at };
+    emit_mov_imm(w->e, SCRATCH_B, t->first_link + t->nr_links++);
+    leave_at(w, target, RH_LEAVE_LINK);
+}
+
+static void add_cold(Work *w, ColdKind kind, uint8_t *site, uint64_t rip)
+{
+    w->cold[w->nr_cold++] = (Cold){ .kind = kind, .site = site, .rip = rip };
 }
 
 static void jump_indirect(Work *w)
@@ -71,13 +71,25 @@ static bool is_kernel_code(const Work *w, uint64_t target)
     return w->t->cpu->tlb_mode != RH_TLB_USER && target >> 63 && w->t->rip >> 63;
 }
 
+static bool may_link(const Work *w, uint64_t target)
+{
+    return is_same_page(w, target) || is_kernel_code(w, target);
+}
+
 /* Flags are saved, or dead at the target. */
 static void write_exit(Work *w, uint64_t target)
 {
     if (target == w->t->rip) {
-        emit_patch(w->e, emit_jmp(w->e), w->t->entry);
-    } else if (is_same_page(w, target) || is_kernel_code(w, target)) {
-        write_link(w, target);
+        emit_patch(w->e, emit_jmp(w->e), w->t->e.start);
+    } else if (may_link(w, target)) {
+        uint8_t *site = emit_jmp(w->e);
+
+        if (w->e == &w->t->cold) {
+            emit_patch(w->e, site, w->e->at);
+            write_link_stub(w, site, target);
+        } else {
+            add_cold(w, COLD_LINK, site, target);
+        }
     } else {
         emit_mov_imm(w->e, SCRATCH_A, target);
         jump_indirect(w);
@@ -89,13 +101,10 @@ static uint64_t truncate_rip(const Work *w, uint64_t rip)
     return tr_is_64(w) ? rip : (uint32_t)rip;
 }
 
-void tr_exit_to(Work *w, uint64_t target)
+void tr_exit_to(Work *w, uint64_t target, bool is_live)
 {
-    target = truncate_rip(w, target);
-    if (w->flags == FLAGS_IN_HOST) {
-        tr_save_flags(w, !is_same_page(w, target) || tr_flags_live_at(w, target) ? RH_FLAGS_STATUS : 0);
-    }
-    write_exit(w, target);
+    tr_save_flags(w, is_live ? RH_FLAGS_STATUS : 0);
+    write_exit(w, truncate_rip(w, target));
 }
 
 /* --- conditional jumps: out at the side, and on --- */
@@ -104,13 +113,15 @@ static void jcc(Work *w)
 {
     const RhInsn *insn = tr_insn(w);
     uint64_t target = truncate_rip(w, w->rips[w->now] + insn->len + insn->imm);
-    bool is_live = !is_same_page(w, target) || tr_flags_live_at(w, target);
+    bool is_live = w->is_live_at_target[w->now];
     uint8_t *site;
 
     tr_restore_flags(w);
     site = emit_jcc(w->e, insn->cond);
     if (target == w->t->rip && !is_live) {
-        emit_patch(w->e, site, w->t->entry);
+        emit_patch(w->e, site, w->t->e.start);
+    } else if (may_link(w, target) && !is_live) {
+        add_cold(w, COLD_LINK, site, target);
     } else {
         w->cold[w->nr_cold++] = (Cold){ .kind = COLD_EXIT, .site = site, .rip = target, .must_save = is_live };
     }
@@ -141,7 +152,7 @@ static void call(Work *w)
     uint64_t next = truncate_rip(w, w->rips[w->now] + insn->len);
 
     push_constant(w, next);
-    tr_exit_to(w, next + insn->imm);
+    tr_exit_to(w, next + insn->imm, w->is_live_at_target[w->now]);
 }
 
 /* A target in R10 that is not canonical is #GP of the branch, which then has done nothing: the interpreter's. Flags are saved. */
@@ -158,7 +169,7 @@ static void check_target(Work *w)
         for (unsigned i = 0; i < sizeof(is_canonical); i++) {
             emit8(w->e, is_canonical[i]);
         }
-        w->cold[w->nr_cold++] = (Cold){ .kind = COLD_INTERPRET, .site = emit_jcc(w->e, E_NE), .rip = w->rips[w->now] };
+        add_cold(w, COLD_INTERPRET, emit_jcc(w->e, E_NE), w->rips[w->now]);
     }
 }
 
@@ -249,7 +260,7 @@ bool tr_flow(Work *w, bool *ret_ends)
     *ret_ends = true;
     switch (insn->op) {
     case RH_OP_JCC:      jcc(w); *ret_ends = false; return true;
-    case RH_OP_JMP:      tr_exit_to(w, w->rips[w->now] + insn->len + insn->imm); return true;
+    case RH_OP_JMP:      tr_exit_to(w, w->rips[w->now] + insn->len + insn->imm, w->is_live_at_target[w->now]); return true;
     case RH_OP_CALL:     call(w); return true;
     case RH_OP_RET:      ret(w); return true;
     case RH_OP_JMP_IND:  return jmp_indirect(w);
@@ -260,7 +271,7 @@ bool tr_flow(Work *w, bool *ret_ends)
 
 /* --- out of line --- */
 
-static void write_miss(Work *w, const Cold *cold)
+static void write_miss(Work *w, const Cold *cold, const uint8_t *miss)
 {
     RhEmit *e = w->e;
 
@@ -270,8 +281,7 @@ static void write_miss(Work *w, const Cold *cold)
     case MISS_CONSTANT: emit_mov_imm(e, SCRATCH_A, cold->address); break;
     }
     emit_mov_imm(e, SCRATCH_B, cold->info);
-    tr_set_rip(e, cold->rip);
-    emit_patch(e, emit_call(e), w->t->glue->miss);
+    emit_patch(e, emit_call(e), miss);
     emit_patch(e, emit_jmp(e), cold->back);
 }
 
@@ -286,26 +296,46 @@ static void write_shadow(Work *w, const Cold *cold)
     emit8(e, 0xc7);
     emit_modrm_field(e, 0, FIELD_OF(attention));
     emit32(e, 1);
-    leave_at(e, w->t->glue, cold->rip, RH_LEAVE_LOOKUP);
+    leave_at(w, cold->rip, RH_LEAVE_LOOKUP);
 }
 
-void tr_write_cold(Work *w)
+/* What all misses of the block share: the page that its instructions are in. */
+static const uint8_t *write_miss_tail(Work *w)
 {
-    for (unsigned i = 0; i < w->nr_cold; i++) {
-        const Cold *cold = &w->cold[i];
+    const uint8_t *start = w->e->at;
 
-        emit_patch(w->e, cold->site, w->e->at);
-        if (cold->kind == COLD_MISS) {
-            write_miss(w, cold);
-        } else if (cold->kind == COLD_SHADOW) {
-            write_shadow(w, cold);
-        } else if (cold->kind == COLD_INTERPRET) {
-            leave_at(w->e, w->t->glue, cold->rip, RH_LEAVE_INTERPRET);
-        } else {
-            if (cold->must_save) {
-                tr_write_save(w->e);
-            }
-            write_exit(w, cold->rip);
+    set_rip(w->e, w->t->rip & ~(uint64_t)(RH_PAGE_SIZE - 1));
+    jump_to_glue(w->e, w->t->glue->miss);
+    return start;
+}
+
+static void write_piece(Work *w, const Cold *cold, const uint8_t *miss)
+{
+    emit_patch(w->e, cold->site, w->e->at);
+    switch (cold->kind) {
+    case COLD_MISS:      write_miss(w, cold, miss); break;
+    case COLD_SHADOW:    write_shadow(w, cold); break;
+    case COLD_INTERPRET: leave_at(w, cold->rip, RH_LEAVE_INTERPRET); break;
+    case COLD_LINK:      write_link_stub(w, cold->site, cold->rip); break;
+    case COLD_EXIT:
+        if (cold->must_save) {
+            tr_write_save(w->e);
         }
+        write_exit(w, cold->rip);
+        break;
+    }
+}
+
+void tr_write_cold(Work *w, uint8_t *look)
+{
+    const uint8_t *miss;
+
+    w->e = &w->t->cold;
+    w->t->dead = w->e->at;
+    emit_patch(w->e, look, w->e->at);
+    leave_at(w, w->t->rip, RH_LEAVE_LOOKUP);
+    miss = write_miss_tail(w);
+    for (unsigned i = 0; i < w->nr_cold; i++) {
+        write_piece(w, &w->cold[i], miss);
     }
 }

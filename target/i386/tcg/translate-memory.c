@@ -75,7 +75,8 @@ static Cold *add_miss(Work *w, uint8_t *site, uint8_t *retry, unsigned size, boo
     Cold *cold = &w->cold[w->nr_cold++];
 
     *cold = (Cold){ .kind = COLD_MISS, .site = site, .back = retry, .rip = w->rips[w->now],
-                    .info = size | (is_write ? RH_MISS_WRITE : 0) };
+                    .info = size | (is_write ? RH_MISS_WRITE : 0) |
+                            (uint32_t)(w->rips[w->now] % RH_PAGE_SIZE) << RH_MISS_RIP_SHIFT };
     return cold;
 }
 

@@ -21,10 +21,11 @@ typedef enum FlagsPlace { FLAGS_SAVED, FLAGS_IN_HOST } FlagsPlace;
 typedef struct Cold Cold;
 typedef struct Work {
     RhTranslation *t;
-    RhEmit *e;
+    RhEmit *e;                  /* t->e, but t->cold in tr_write_cold */
     RhInsn insns[RH_BLOCK_INSNS];
     uint64_t rips[RH_BLOCK_INSNS + 1];
     uint16_t live_before[RH_BLOCK_INSNS + 1];   /* status flags that are read before they are overwritten, from here on */
+    bool is_live_at_target[RH_BLOCK_INSNS];     /* JCC, JMP, CALL: code there may read status flags that come with it */
     unsigned nr;
     unsigned now;               /* the instruction being translated */
     FlagsPlace flags;
@@ -34,13 +35,13 @@ typedef struct Work {
 
 /** Cold - a piece of out-of-line code, written behind the block */
 typedef enum MissAddress { MISS_SUM /* in R10, with R11 as the index */, MISS_BASED, MISS_CONSTANT } MissAddress;
-typedef enum ColdKind { COLD_MISS, COLD_EXIT, COLD_INTERPRET, COLD_SHADOW } ColdKind;
+typedef enum ColdKind { COLD_MISS, COLD_EXIT, COLD_LINK, COLD_INTERPRET, COLD_SHADOW } ColdKind;
 struct Cold {
     ColdKind kind;
     uint8_t *site;              /* displacement that leads here */
     uint8_t *back;              /* MISS: where to try again */
-    uint64_t rip;               /* MISS, INTERPRET: of the instruction; EXIT, SHADOW: of the target */
-    uint32_t info;              /* MISS: size | RH_MISS_WRITE */
+    uint64_t rip;               /* MISS, INTERPRET: of the instruction; EXIT, LINK, SHADOW: of the target */
+    uint32_t info;              /* MISS: RH_MISS_* */
     MissAddress form;           /* MISS: how to get at the linear address */
     uint32_t minus;             /* SUM: the TLB's field that was added to it */
     uint8_t base;               /* BASED: the host register, */
@@ -71,8 +72,6 @@ bool tr_may_fault(const RhInsn *insn);
 
 /* flags (translate-flags.c) */
 void tr_find_live_flags(Work *w);
-/** tr_flags_live_at - whether code at @rip, in the block's page, may read status flags before it overwrites them */
-bool tr_flags_live_at(const Work *w, uint64_t rip);
 /** tr_save_flags - what follows destroys the host's flags; nothing to do where they are saved or dead */
 void tr_save_flags(Work *w, uint16_t live);
 /** tr_restore_flags - into the host's flags, before an instruction that reads some of them */
@@ -100,10 +99,11 @@ void tr_free_scratch(Work *w, Place *place);
 void tr_move(Work *w, uint8_t op, bool is_wide, unsigned reg, const Place *place, int offset);
 
 /* control (translate-flow.c) */
-void tr_set_rip(RhEmit *e, uint64_t rip);
 void tr_leave(Work *w, RhLeave reason);
-void tr_exit_to(Work *w, uint64_t target);
-void tr_write_cold(Work *w);
+/** tr_exit_to - to @target, where status flags are live or not */
+void tr_exit_to(Work *w, uint64_t target, bool is_live);
+/** tr_write_cold - all that was put off; @look: the displacement of the jump that was taken when attention is wanted */
+void tr_write_cold(Work *w, uint8_t *look);
 bool tr_flow(Work *w, bool *ret_ends);
 /** tr_return - the rest of a near return, with its target in R10 */
 void tr_return(Work *w);

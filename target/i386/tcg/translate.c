@@ -701,18 +701,10 @@ static uint8_t *write_entry(Work *w)
 {
     RhEmit *e = w->e;
 
-    w->t->entry = e->at;
     emit8(e, 0x83);
     emit_modrm_field(e, 7, FIELD_OF(attention));
     emit8(e, 0);
     return emit_jcc(e, E_NE);
-}
-
-static void leave_at_entry(Work *w, RhLeave reason)
-{
-    tr_set_rip(w->e, w->t->rip);
-    emit_mov_imm(w->e, SCRATCH_B, reason);
-    emit_patch(w->e, emit_jmp(w->e), w->t->glue->leave);
 }
 
 static void write_body(Work *w)
@@ -742,7 +734,7 @@ static void write_body(Work *w)
     if (!w->nr) {
         tr_leave(w, RH_LEAVE_INTERPRET);        /* it goes on in the next page, or is none */
     } else if (!ends) {
-        tr_exit_to(w, w->rips[w->nr]);
+        tr_exit_to(w, w->rips[w->nr], true);
     }
 }
 
@@ -758,10 +750,6 @@ bool rh_translate(RhTranslation *t)
     look = write_entry(&w);
     t->entry_forward = t->e.at;
     write_body(&w);
-    tr_write_cold(&w);
-    emit_patch(&t->e, look, t->e.at);
-    leave_at_entry(&w, RH_LEAVE_ATTENTION);
-    t->dead = t->e.at;
-    leave_at_entry(&w, RH_LEAVE_LOOKUP);
-    return !t->e.has_overflowed;
+    tr_write_cold(&w, look);
+    return !t->e.has_overflowed && !t->cold.has_overflowed;
 }

@@ -133,9 +133,8 @@ G_STATIC_ASSERT(sizeof(RhTcgVector) == 832);
 /** RhJump - jump cache: the translated code of the block at @rip, good while @key is the cpu->jump_key of its half */
 typedef struct RhJump {
     uint64_t rip;
-    const void *code;
     uint32_t key;
-    uint32_t unused[3];
+    uint32_t code;          /* bytes from the start of code memory */
 } RhJump;
 enum { RH_JUMPS = 32768 };
 

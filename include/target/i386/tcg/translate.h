@@ -12,22 +12,24 @@
 
 enum { RH_BLOCK_INSNS = 64, RH_BLOCK_LINKS = 40, RH_BLOCK_TRAPS = 64 };
 
+/** RhLeave - why translated code was left; cpu->rip is that of the next instruction */
+typedef enum RhLeave {
+    RH_LEAVE_LOOKUP,            /* find the block at rip, or attend to what cpu->attention is about */
+    RH_LEAVE_INTERPRET,         /* the instruction at rip is the interpreter's */
+    RH_LEAVE_LINK,              /* as LOOKUP; and the jump of link cpu->scratch[RH_SCRATCH_LINK] may be led there */
+    RH_NR_LEAVES,
+} RhLeave;
+
 /** RhGlue - entry points, in the writable view of the code memory that the block goes to */
 typedef struct RhGlue {
-    const uint8_t *miss;        /* call: R10 linear address, R11D size | RH_MISS_*; cpu->rip set. Returns to try again, or leaves. */
-    const uint8_t *leave;       /* jmp: cpu->rip set, EAX... the reason is in R11D: RhLeave */
+    /* jmp behind a call: R10 linear address, R11D as below, cpu->rip the page's. Returns to try again, or leaves. */
+    const uint8_t *miss;
+    const uint8_t *leave[RH_NR_LEAVES];     /* jmp: R10 is the next RIP; LINK: R11D is the link's number */
     const uint8_t *jump;        /* jmp: R10 is the RIP to go on at */
 } RhGlue;
 
-enum { RH_MISS_WRITE = 1u << 8 };
-
-/** RhLeave - why translated code was left; cpu->rip is that of the next instruction */
-typedef enum RhLeave {
-    RH_LEAVE_LOOKUP,            /* find the block at rip */
-    RH_LEAVE_INTERPRET,         /* the instruction at rip is the interpreter's */
-    RH_LEAVE_ATTENTION,         /* as LOOKUP, but cpu->attention was seen */
-    RH_LEAVE_LINK,              /* as LOOKUP; and the jump at cpu->scratch[RH_SCRATCH_LINK] may be led there */
-} RhLeave;
+/** What a miss is about: size, RH_MISS_WRITE, and where in its page the instruction is */
+enum { RH_MISS_SIZE = 0xff, RH_MISS_WRITE = 1u << 8, RH_MISS_RIP_SHIFT = 16 };
 
 /** Indices of cpu->scratch */
 enum {
@@ -51,10 +53,10 @@ typedef struct RhTrap {
     bool has_flags;             /* live status flags are in the host's */
 } RhTrap;
 
-/** RhLink - a jump to another block of the same page, which may be led straight there */
+/** RhLink - a jump to another block, which may be led straight there */
 typedef struct RhLink {
-    uint32_t site;              /* of the displacement, bytes from the block's start */
-    uint32_t stub;              /* of the code that it leads to until then */
+    uint8_t *site;              /* the displacement */
+    uint8_t *stub;              /* the code that it leads to until then */
 } RhLink;
 
 typedef struct RhTranslation {
@@ -66,14 +68,15 @@ typedef struct RhTranslation {
     uint64_t code_base;         /* CS.base; 0 */
     bool exact_flags;
     const RhGlue *glue;
-    RhEmit e;                   /* start aligned to 16 */
+    uint32_t first_link;        /* number of links[0] */
+    RhEmit e;                   /* what is executed as a rule; start aligned to 16 */
+    RhEmit cold;                /* what is executed seldom: elsewhere, so that caches hold more of the other */
     uint64_t exec_delta;        /* executable view minus writable view */
     /* --- out --- */
     unsigned nr_insns;          /* 0: the first instruction is the interpreter's, and the code says so */
     unsigned len;               /* guest bytes */
-    uint8_t *entry;             /* where jumps backward and from elsewhere come in: looks at attention */
-    uint8_t *entry_forward;     /* past that look */
-    uint8_t *dead;              /* where the entry leads once the block is invalid */
+    uint8_t *entry_forward;     /* past the look at attention, with which the code begins */
+    uint8_t *dead;              /* where the entries lead once the block is invalid: the start of cold code */
     unsigned nr_links, nr_traps;
     RhLink links[RH_BLOCK_LINKS];
     RhTrap traps[RH_BLOCK_TRAPS];
