@@ -53,12 +53,22 @@ static void set_mode(RhTcgCpu *cpu, uint32_t mode)
     cpu->jump_key[1] = cpu->jump_generation[1] | mode;
 }
 
+/* The page in which an instruction goes on may be another one now. */
+static bool is_current(RhTcgCpu *cpu, const RhBlock *block)
+{
+    uint64_t next, gpa;
+    uint8_t *host;
+
+    return !block->bridge_at || (rh_next_page(cpu, block->rip, &next) && rh_tcg_fetch_page(cpu, next, &gpa, &host) &&
+                                 gpa >> RH_PAGE_BITS == block->span_page);
+}
+
 static RhBlock *look_up(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     for (uint32_t at = jit->buckets[rh_jit_bucket(gpa, rip, mode)]; at;) {
         RhBlock *block = &jit->blocks[at - 1];
 
-        if (block->gpa == gpa && block->rip == rip && block->mode == mode) {
+        if (block->gpa == gpa && block->rip == rip && block->mode == mode && is_current(jit->cpu, block)) {
             return block;
         }
         at = block->next;
@@ -73,6 +83,16 @@ static RhBlock *make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t 
 
     rh_tcg_vector_restore(jit->cpu, was_live);
     return block;
+}
+
+/* Addresses of the upper half are forgotten more seldom than those of pages that are not global change. */
+static bool is_cacheable(const RhTcgCpu *cpu, const RhBlock *block)
+{
+    uint64_t next;
+
+    return block->code_len && (!(block->rip >> 63) ||
+                               (rh_tcg_is_global_code(cpu, block->rip) &&
+                                (!block->bridge_at || (rh_next_page(cpu, block->rip, &next) && rh_tcg_is_global_code(cpu, next)))));
 }
 
 RhBlock *rh_jit_find(RhTcgJit *jit)
@@ -92,7 +112,7 @@ RhBlock *rh_jit_find(RhTcgJit *jit)
     if (!block) {
         block = make(jit, gpa, host ? host + in_page : NULL, mode);
     }
-    if (block->code_len && (!(cpu->rip >> 63) || rh_tcg_is_global_code(cpu, cpu->rip))) {
+    if (is_cacheable(cpu, block)) {
         /* translated code finds it by itself from now on */
         RhJump *jump = &cpu->jumps[rh_jump_index(block->rip)];
 
@@ -233,14 +253,14 @@ void rh_tcg_forget_jumps_to(RhTcgCpu *cpu, uint64_t at)
 
 /*
  * A link to another page holds as long as linear addresses lead where they led: that of a global page in the upper half until
- * these are forgotten as well.
+ * these are forgotten as well. One to a bridge always holds.
  */
 static bool may_link(RhTcgJit *jit, uint32_t number, const RhBlock *from, const RhBlock *to)
 {
     if (!from->code_len || !to->code_len || from->mode != to->mode) {
         return false;
     }
-    if (((from->gpa ^ to->gpa) | (from->rip ^ to->rip)) >> RH_PAGE_BITS == 0) {
+    if (((from->gpa ^ to->gpa) | (from->rip ^ to->rip)) >> RH_PAGE_BITS == 0 || to->bridge_at) {
         return true;
     }
     if (!(to->rip >> 63) || jit->nr_far_links == RH_FAR_LINKS || !rh_tcg_is_global_code(jit->cpu, to->rip)) {
@@ -258,7 +278,8 @@ static void link_to(RhTcgJit *jit, uint32_t number, const RhBlock *block)
 
     if (may_link(jit, number, from, block)) {
         /* Only a jump backward can close a loop. */
-        lead(jit, link, block->write_start + (block->rip > from->rip ? block->forward_at : 0));
+        lead(jit, link, block->bridge_at ? block->write_dead + block->bridge_at
+                                         : block->write_start + (block->rip > from->rip ? block->forward_at : 0));
     }
 }
 

@@ -67,6 +67,7 @@ RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err)
     jit->buckets = reserve(RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
     jit->cold_pages = g_malloc0(COLD_PAGES);
     jit->far_links = g_new(uint32_t, RH_FAR_LINKS);
+    jit->spans = g_new(uint32_t, RH_SPANS);
     if (!jit->blocks || !jit->traps || !jit->links || !jit->buckets) {
         rh_fail(err, "Could not reserve %" PRIu64 " bytes for translated code (tb-size)", size);
         rh_jit_free(jit);
@@ -93,6 +94,7 @@ void rh_jit_free(RhTcgJit *jit)
         release(jit->buckets, RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
         g_free(jit->cold_pages);
         g_free(jit->far_links);
+        g_free(jit->spans);
         g_free(jit);
     }
 }
@@ -109,7 +111,7 @@ void rh_jit_drop_all(RhTcgJit *jit)
     memset(jit->buckets, 0, RH_BLOCK_BUCKETS * sizeof(*jit->buckets));
     memset(jit->pages, 0, sizeof(jit->pages));
     memset(jit->code_filter, 0, sizeof(jit->code_filter));
-    jit->nr_blocks = jit->nr_traps = jit->nr_links = jit->nr_far_links = 0;
+    jit->nr_blocks = jit->nr_traps = jit->nr_links = jit->nr_far_links = jit->nr_spans = 0;
     jit->generation++;
     jit->nr_flushes++;
     rh_tcg_forget_jumps(jit->cpu, false);
@@ -154,9 +156,29 @@ static void drop(RhTcgJit *jit, RhBlock *block)
     block->code_len = 0;
 }
 
+/* Instructions that end in the page; dead ones are forgotten on the way. */
+static void drop_spans(RhTcgJit *jit, uint64_t gpa)
+{
+    for (uint32_t i = 0; i < jit->nr_spans;) {
+        RhBlock *block = &jit->blocks[jit->spans[i]];
+
+        if (block->code_len && block->span_page == gpa >> RH_PAGE_BITS) {
+            drop(jit, block);
+            jit->generation++;
+        }
+        if (block->code_len) {
+            i++;
+        } else {
+            jit->spans[i] = jit->spans[--jit->nr_spans];
+        }
+    }
+}
+
 void rh_jit_drop_page(RhTcgJit *jit, uint64_t gpa)
 {
     RhBlock **at = &jit->pages[page_bucket_of(gpa)];
+
+    drop_spans(jit, gpa);
 
     while (*at) {
         RhBlock *block = *at;
@@ -192,6 +214,11 @@ static bool is_cold(RhTcgJit *jit, uint64_t gpa)
     return true;
 }
 
+static void note_code(RhTcgJit *jit, uint64_t rip)
+{
+    jit->code_filter[rh_jit_filter_bit(rip) / 8] |= 1u << rh_jit_filter_bit(rip) % 8;
+}
+
 static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mode)
 {
     RhBlock *block = &jit->blocks[jit->nr_blocks++];
@@ -201,14 +228,14 @@ static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mo
     *block = (RhBlock){ .gpa = gpa, .rip = rip, .mode = mode, .write_start = jit->hot.at, .next = *bucket, .next_in_page = *page };
     *bucket = jit->nr_blocks;
     *page = block;
-    jit->code_filter[rh_jit_filter_bit(rip) / 8] |= 1u << rh_jit_filter_bit(rip) % 8;
+    note_code(jit, rip);
     return block;
 }
 
 static bool has_room(const RhTcgJit *jit)
 {
     return jit->nr_blocks < jit->max_blocks && jit->nr_traps + RH_BLOCK_TRAPS <= jit->max_traps &&
-           jit->nr_links + RH_BLOCK_LINKS <= jit->max_links && jit->hot.end - jit->hot.at >= BLOCK_ROOM &&
+           jit->nr_links + RH_BLOCK_LINKS <= jit->max_links && jit->nr_spans < RH_SPANS && jit->hot.end - jit->hot.at >= BLOCK_ROOM &&
            jit->cold.end - jit->cold.at >= BLOCK_ROOM;
 }
 
@@ -235,10 +262,10 @@ static void note_links(RhTcgJit *jit, const RhBlock *block, const RhTranslation 
     }
 }
 
-static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uint32_t mode)
+static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, unsigned nr_bytes, bool is_span, uint32_t mode)
 {
     RhTcgCpu *cpu = jit->cpu;
-    RhTranslation t = { .cpu = cpu, .rip = cpu->rip, .bytes = bytes, .nr_bytes = RH_PAGE_SIZE - (unsigned)(gpa % RH_PAGE_SIZE),
+    RhTranslation t = { .cpu = cpu, .rip = cpu->rip, .bytes = bytes, .nr_bytes = nr_bytes, .is_span = is_span,
                         .exact_flags = cpu->tcg && cpu->tcg->exact_flags, .glue = &jit->glue };
     RhBlock *block;
 
@@ -253,6 +280,7 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
         return block;
     }
     block->write_dead = t.dead;
+    block->bridge_at = is_span ? (uint16_t)(t.bridge - t.dead) : 0;
     block->forward_at = (uint8_t)(t.entry_forward - t.e.start);
     block->code_len = take(&jit->hot, &t.e);
     block->cold_len = take(&jit->cold, &t.cold);
@@ -264,15 +292,48 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uin
     return block;
 }
 
+/* --- instructions that go on in the next page --- */
+
+static bool goes_on(const RhTcgCpu *cpu, const uint8_t *bytes, unsigned nr)
+{
+    RhInsn insn;
+
+    return nr < RH_INSN_MAX && rh_decode(bytes, nr, cpu->code_size, &insn) == RH_DECODE_MORE;
+}
+
+/* A block of its own, in the lists of both pages; NULL: the interpreter's, who raises what there is to be raised. */
+static RhBlock *translate_span(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uint32_t mode)
+{
+    RhTcgCpu *cpu = jit->cpu;
+    unsigned nr = RH_PAGE_SIZE - (unsigned)(gpa % RH_PAGE_SIZE);
+    uint8_t all[RH_INSN_MAX];
+    uint64_t next, span_gpa;
+    uint8_t *host;
+    RhBlock *block;
+
+    if (!rh_next_page(cpu, cpu->rip, &next) || !rh_tcg_fetch_page(cpu, next, &span_gpa, &host) || !host ||
+        is_cold(jit, span_gpa) || !rh_code_claim(cpu, span_gpa)) {
+        return NULL;
+    }
+    memcpy(all, bytes, nr);
+    memcpy(all + nr, host, RH_INSN_MAX - nr);
+    block = translate(jit, gpa, all, RH_INSN_MAX, true, mode);
+    block->span_page = (uint32_t)(span_gpa >> RH_PAGE_BITS);
+    note_code(jit, next);
+    jit->spans[jit->nr_spans++] = (uint32_t)(block - jit->blocks);
+    return block;
+}
+
 /* What the interpreter is to do, where no block can be made. */
 static RhBlock for_interpreter;
 
 RhBlock *rh_jit_make(RhTcgJit *jit, uint64_t gpa, const uint8_t *host, uint32_t mode)
 {
+    unsigned nr = RH_PAGE_SIZE - (unsigned)(gpa % RH_PAGE_SIZE);
     RhBlock *block = NULL;
 
     if (host && !is_cold(jit, gpa) && rh_code_claim(jit->cpu, gpa)) {
-        block = translate(jit, gpa, host, mode);
+        block = goes_on(jit->cpu, host, nr) ? translate_span(jit, gpa, host, mode) : translate(jit, gpa, host, nr, false, mode);
     }
     return block ? block : &for_interpreter;
 }

@@ -22,6 +22,8 @@ struct RhBlock {
     RhBlock *next_in_page;      /* of one page bucket */
     uint8_t nr_traps;
     uint8_t forward_at;         /* bytes from its start: the entry that does not look at attention */
+    uint16_t bridge_at;         /* not 0: one instruction that goes on in another page; bytes from write_dead to where links lead */
+    uint32_t span_page;         /* the number of that physical page */
 };
 G_STATIC_ASSERT(sizeof(RhBlock) == 64);
 
@@ -37,6 +39,7 @@ enum {
     RH_PAGE_BUCKETS = 1 << 12,
     RH_FAR_LINKS = 1 << 16,
     RH_FILTER_BYTES = 1 << 12,
+    RH_SPANS = 1 << 16,
     RH_JUMP_MODE_BITS = 8,              /* of RhTcgCpu.jump_key; the rest is a generation */
 };
 
@@ -57,6 +60,8 @@ typedef struct RhTcgJit {
     RhBlock *pages[RH_PAGE_BUCKETS];
     uint64_t generation;                    /* counts drops: what was looked up before may be gone */
     uint64_t nr_flushes;
+    uint32_t *spans;                        /* numbers of blocks in two pages */
+    uint32_t nr_spans;
     RhJitLink *links;
     uint32_t nr_links, max_links;
     uint32_t *far_links;                    /* numbers of links that were led to another page: undone by forgetting */
@@ -99,6 +104,13 @@ static inline const void *rh_jit_entry(const RhTcgJit *jit, const RhBlock *block
 }
 
 enum { RH_GLUE_ROOM = 1024 };
+/** rh_next_page - the linear address of the page behind that of @rip; false: there is none */
+static inline bool rh_next_page(const RhTcgCpu *cpu, uint64_t rip, uint64_t *ret)
+{
+    *ret = (rip | (RH_PAGE_SIZE - 1)) + 1;
+    return cpu->is_64 ? (uint64_t)((int64_t)(*ret << 16) >> 16) == *ret && *ret : *ret <= UINT32_MAX;
+}
+
 /** rh_jit_write_glue - at jit->code, in at most RH_GLUE_ROOM; returns its length (glue.c) */
 size_t rh_jit_write_glue(RhTcgJit *jit);
 /** rh_jit_catch_signals - once a process (signals.c) */

@@ -112,6 +112,117 @@ static void test_rewritten_for_ever(void)
     jit_rig_free(rig);
 }
 
+/* --- instructions that go on in the next page --- */
+
+enum { SPAN_FUNC = FUNC + RH_PAGE_SIZE - 3 };       /* mov eax, imm; ret: the upper half of the immediate is in another page */
+
+static void put_span_func(Asm *a, uint64_t at, uint32_t value)
+{
+    a->at = at;
+    PUT(a, 0xb8);
+    put32(a, value);
+    PUT(a, 0xc3);
+}
+
+/* Written in its second page before each call */
+static void test_span_rewritten(void)
+{
+    enum { TIMES = 100 };
+    Rig *rig = make(CODE_SIZE);
+    Asm a = { rig, CODE };
+    uint64_t loop;
+
+    PUT(&a, 0xb9);                                  /* mov ecx, TIMES */
+    put32(&a, TIMES);
+    loop = a.at;
+    PUT(&a, 0x88, 0x0c);                            /* mov [the immediate's third byte], cl */
+    put_address(&a, SPAN_FUNC + 3);
+    PUT(&a, 0xe8);
+    put_target(&a, SPAN_FUNC);
+    PUT(&a, 0x48, 0x01, 0xc3);                      /* add rbx, rax */
+    PUT(&a, 0xff, 0xc9, 0x0f, 0x85);                /* dec ecx; jnz loop */
+    put_target(&a, loop);
+    PUT(&a, 0xf4);
+    put_span_func(&a, SPAN_FUNC, 1);
+    run(rig);
+    g_assert_cmpuint(rig->cpu->gpr[RH_RBX], ==, TIMES + ((uint64_t)TIMES * (TIMES + 1) / 2 << 16));
+    jit_rig_free(rig);
+}
+
+/* Executed from translated code, not by the interpreter: what leaves for it is counted. */
+static void test_span_translated(void)
+{
+    Rig *rig = make(CODE_SIZE);
+    Asm a = { rig, CODE };
+    RhBlock *block;
+
+    put_span_func(&a, SPAN_FUNC, 0x12345678);
+    rig->cpu->rip = SPAN_FUNC;
+    block = rh_jit_find(rig->cpu->jit);
+    g_assert_cmpuint(block->code_len, >, 0);
+    g_assert_cmpuint(block->bridge_at, >, 0);
+    g_assert_cmpuint(block->span_page, ==, (SPAN_FUNC >> RH_PAGE_BITS) + 1);
+    rh_jit_drop_page(rig->cpu->jit, SPAN_FUNC + RH_PAGE_SIZE);
+    g_assert_cmpuint(block->code_len, ==, 0);
+    jit_rig_free(rig);
+}
+
+/* Its second page comes to be another one, at the same linear address, without one of the first page's entries being changed. */
+static void remap_span(uint64_t flags)
+{
+    enum { NEW = FUNC + 4 * RH_PAGE_SIZE, LINK_CALLS = 50 };
+    uint64_t high_code = JIT_RIG_HIGH + 0x100000, high_func = JIT_RIG_HIGH + 0x140000;
+    Rig *rig = make(CODE_SIZE);
+    Asm a = { rig, CODE };
+    uint64_t loop;
+
+    rig->cpu->cr4 |= RH_CR4_PGE;
+    rh_tcg_settle(rig->cpu);
+    rig_map(rig, high_code, CODE | flags, RH_PAGE_SIZE);
+    rig_map(rig, high_func, FUNC | flags, RH_PAGE_SIZE);
+    rig_map(rig, high_func + RH_PAGE_SIZE, (FUNC + RH_PAGE_SIZE) | flags, RH_PAGE_SIZE);
+    rig->cpu->gpr[RH_RBX] = high_func + RH_PAGE_SIZE;
+    rig->cpu->gpr[RH_RDI] = rig_entry_at(rig, high_func + RH_PAGE_SIZE, RH_PAGE_SIZE);
+    rig->cpu->gpr[RH_RSI] = NEW | flags;
+    rig->cpu->rip = high_code;
+    PUT(&a, 0xb9, LINK_CALLS, 0, 0, 0);             /* mov ecx, LINK_CALLS */
+    loop = a.at;
+    PUT(&a, 0xe8);
+    put_target(&a, CODE + high_func - high_code + SPAN_FUNC - FUNC);
+    PUT(&a, 0xff, 0xc9, 0x0f, 0x85);
+    put_target(&a, loop);
+    PUT(&a, 0x48, 0x85, 0xf6, 0x0f, 0x84);          /* test rsi, rsi; jz to the end */
+    put_target(&a, CODE + 0x200);
+    PUT(&a, 0x48, 0x89, 0x37);                      /* mov [rdi], rsi */
+    PUT(&a, 0x0f, 0x01, 0x3b);                      /* invlpg [rbx] */
+    PUT(&a, 0x31, 0xf6, 0xb9, 1, 0, 0, 0, 0xe9);    /* xor esi, esi; once more */
+    put_target(&a, loop);
+    a.at = CODE + 0x200;
+    PUT(&a, 0xf4);
+    a.at = SPAN_FUNC;
+    PUT(&a, 0xe9, 0, 0, 1, 0);                      /* jmp 0x10000 further: nothing else is executed in the second page */
+    a.at = NEW;
+    PUT(&a, 2, 0);                                  /* the rest of: jmp 0x20000 further */
+    for (unsigned i = 1; i <= 2; i++) {
+        uint64_t target = high_func + SPAN_FUNC - FUNC + 5 + i * 0x10000;
+
+        a.at = DATA + i * RH_PAGE_SIZE + target % RH_PAGE_SIZE;
+        rig_map(rig, target & -(uint64_t)RH_PAGE_SIZE, (DATA + i * RH_PAGE_SIZE) | flags, RH_PAGE_SIZE);
+        PUT(&a, 0xb8, i, 0, 0, 0, 0xc3);            /* mov eax, i; ret */
+    }
+    run(rig);
+    g_assert_cmpuint(rig->cpu->gpr[RH_RAX], ==, 2);
+    jit_rig_free(rig);
+}
+
+static void test_span_remapped(void)
+{
+    enum { PTE_GLOBAL = 0x103, PTE_LOCAL = 3 };
+
+    remap_span(PTE_LOCAL);
+    remap_span(PTE_GLOBAL);
+}
+
 /* --- the code cache --- */
 
 /* More code than there is room for, in a circle: what was dropped is made again. */
@@ -519,6 +630,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tcg-jit/own-block", test_own_block);
     g_test_add_func("/tcg-jit/rewritten-for-ever", test_rewritten_for_ever);
+    g_test_add_func("/tcg-jit/span-rewritten", test_span_rewritten);
+    g_test_add_func("/tcg-jit/span-translated", test_span_translated);
+    g_test_add_func("/tcg-jit/span-remapped", test_span_remapped);
     g_test_add_func("/tcg-jit/cache-full", test_cache_full);
     g_test_add_func("/tcg-jit/no-pointers", test_no_pointers);
     g_test_add_func("/tcg-jit/remapped-by-guest", test_remapped_by_guest);

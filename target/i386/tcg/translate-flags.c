@@ -44,7 +44,7 @@ static bool flags_live_at(const Work *w, uint64_t rip)
     const uint8_t *bytes = t->bytes - (t->rip - page);
     uint16_t undecided = RH_FLAGS_STATUS;
 
-    for (unsigned i = 0; i < LOOK_AHEAD; i++) {
+    for (unsigned i = 0; i < LOOK_AHEAD && !t->is_span; i++) {
         uint64_t at = rip - page;
         RhInsn insn;
 

@@ -335,6 +335,11 @@ void tr_write_cold(Work *w, uint8_t *look)
     emit_patch(w->e, look, w->e->at);
     leave_at(w, w->t->rip, RH_LEAVE_LOOKUP);
     miss = write_miss_tail(w);
+    if (w->t->is_span) {
+        w->t->bridge = w->e->at;
+        emit_mov_imm(w->e, SCRATCH_A, w->t->rip);
+        jump_indirect(w);
+    }
     for (unsigned i = 0; i < w->nr_cold; i++) {
         write_piece(w, &w->cold[i], miss);
     }

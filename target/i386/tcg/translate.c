@@ -675,7 +675,7 @@ static void decode_block(Work *w)
     unsigned at = 0;
 
     w->rips[0] = t->rip;
-    while (w->nr < RH_BLOCK_INSNS && at < t->nr_bytes) {
+    while (w->nr < (t->is_span ? 1u : RH_BLOCK_INSNS) && at < t->nr_bytes) {
         RhInsn *insn = &w->insns[w->nr];
 
         if (rh_decode(t->bytes + at, MIN(t->nr_bytes - at, (unsigned)RH_INSN_MAX), t->cpu->code_size, insn) !=

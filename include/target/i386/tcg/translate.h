@@ -65,7 +65,7 @@ typedef struct RhTranslation {
     uint64_t rip;
     const uint8_t *bytes;       /* at rip, up to the end of its page */
     unsigned nr_bytes;
-    uint64_t code_base;         /* CS.base; 0 */
+    bool is_span;               /* one instruction, which goes on in the next page: its bytes alone */
     bool exact_flags;
     const RhGlue *glue;
     uint32_t first_link;        /* number of links[0] */
@@ -76,6 +76,7 @@ typedef struct RhTranslation {
     unsigned nr_insns;          /* 0: the first instruction is the interpreter's, and the code says so */
     unsigned len;               /* guest bytes */
     uint8_t *entry_forward;     /* past the look at attention, with which the code begins */
+    uint8_t *bridge;            /* is_span: where links lead, which know nothing of the next page: it goes by the jump cache */
     uint8_t *dead;              /* where the entries lead once the block is invalid: the start of cold code */
     unsigned nr_links, nr_traps;
     RhLink links[RH_BLOCK_LINKS];
