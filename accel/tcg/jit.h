@@ -70,7 +70,7 @@ typedef struct RhTcgJit {
     uint8_t *cold_pages;                    /* pages that were written while they had code: hits, by hash */
 } RhTcgJit;
 
-/** rh_jit_new - for the calling vCPU thread, which reaches @cpu by GS from now on; NULL and @err where the host has no executable memory */
+/** rh_jit_new - for the calling vCPU thread, with @size bytes of code; NULL and @err where the host has no executable memory */
 RhTcgJit *rh_jit_new(RhTcgCpu *cpu, uint64_t size, GError **err);
 void rh_jit_free(RhTcgJit *jit);
 /** rh_jit_run - run guest code from cpu->rip until there is something to attend to */
@@ -103,7 +103,6 @@ static inline const void *rh_jit_entry(const RhTcgJit *jit, const RhBlock *block
     return jit->exec + (block->write_start - jit->code);
 }
 
-enum { RH_GLUE_ROOM = 1024 };
 /** rh_next_page - the linear address of the page behind that of @rip; false: there is none */
 static inline bool rh_next_page(const RhTcgCpu *cpu, uint64_t rip, uint64_t *ret)
 {
@@ -111,6 +110,7 @@ static inline bool rh_next_page(const RhTcgCpu *cpu, uint64_t rip, uint64_t *ret
     return cpu->is_64 ? (uint64_t)((int64_t)(*ret << 16) >> 16) == *ret && *ret : *ret <= UINT32_MAX;
 }
 
+enum { RH_GLUE_ROOM = 1024 };
 /** rh_jit_write_glue - at jit->code, in at most RH_GLUE_ROOM; returns its length (glue.c) */
 size_t rh_jit_write_glue(RhTcgJit *jit);
 /** rh_jit_catch_signals - once a process (signals.c) */
