@@ -16,6 +16,8 @@ struct RhSpace {
     RhSpace *of;                /* gated: whose view is shown */
     bool is_open;               /* gated; atomic */
     RhFlatView *view;           /* RCU */
+    RhFlatView *was;            /* what listeners know, while has_news; NULL: nothing yet */
+    bool has_news;              /* listeners are to be told of view */
     GPtrArray *listeners;
     bool has_io_events;         /* some listener signals doorbells itself */
 };
@@ -65,18 +67,35 @@ static void unref_ram(void *ram)
 
 static void publish(RhSpace *space, uint64_t generation)
 {
-    RhFlatView *was = space->view;
-    RhFlatView *now = rh_view_build(space->root, generation);
+    RhFlatView *before = space->view;
 
-    rcu_assign_pointer(space->view, now);   /* pairs with the dereference in rh_space_view */
+    rcu_assign_pointer(space->view, rh_view_build(space->root, generation));    /* pairs with the dereference in rh_space_view */
+    if (!space->has_news) {
+        space->was = before;
+        space->has_news = true;
+    } else if (before) {        /* a listener has changed the map: nobody was told of this one */
+        rh_rcu_call(free_view, before);
+    }
+}
+
+static void tell_listeners(RhSpace *space)
+{
+    RhFlatView *was = space->was;
+
+    if (!space->has_news) {
+        return;
+    }
+    space->was = NULL;
+    space->has_news = false;
     for (guint i = 0; i < space->listeners->len; i++) {
-        rh_view_diff(space->listeners->pdata[i], was, now);
+        rh_view_diff(space->listeners->pdata[i], was, space->view);
     }
     if (was) {
         rh_rcu_call(free_view, was);
     }
 }
 
+/* All spaces first: who is told of a change in one, and looks into another, must not see that as it was. */
 static void publish_all(RhVm *vm, MapRoom *map)
 {
     map->is_changed = false;
@@ -85,6 +104,13 @@ static void publish_all(RhVm *vm, MapRoom *map)
 
         if (!space->of) {
             publish(space, ++map->generation);
+        }
+    }
+    for (guint i = 0; i < map->spaces->len; i++) {
+        RhSpace *space = map->spaces->pdata[i];
+
+        if (!space->of) {
+            tell_listeners(space);
         }
     }
     if (map->dropped->len) {
@@ -145,6 +171,7 @@ RhSpace *rh_space_new(RhVm *vm, const char *name, RhRegion *root)
 
     space->root = root;
     publish(space, ++((MapRoom *)rh_vm_room(vm, &map_room))->generation);
+    tell_listeners(space);
     return space;
 }
 
