@@ -254,4 +254,5 @@ RH_ACCEL(RhTcg,
     .cpu_limits        = tcg_cpu_limits,
     .set_clock_running = tcg_set_clock_running,
     .ram_written       = rh_code_written_by_device,
+    .has_smm           = true,
     .runs_guest        = true);

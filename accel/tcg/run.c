@@ -72,8 +72,7 @@ static void take_events(RhTcgCpu *cpu)
         cpu->attention = 1;
     } else if ((requests & RH_TCG_SMI) && !cpu->is_in_smm) {
         take(cpu, RH_TCG_SMI);
-        cpu->is_halted = false;
-        rh_tcg_enter_smm(cpu);
+        rh_tcg_enter_smm(cpu);      /* is_halted goes to the save area */
         cpu->attention = 1;
     } else if ((requests & RH_TCG_NMI) && !cpu->is_nmi_masked) {
         take(cpu, RH_TCG_NMI);
@@ -99,7 +98,7 @@ static bool attend(RhTcgCpu *cpu)
     if (take(cpu, RH_TCG_FLUSH)) {
         forget_pointers(cpu);
     }
-    if (take(cpu, RH_TCG_INIT)) {
+    if (!cpu->is_in_smm && take(cpu, RH_TCG_INIT)) {    /* SDM vol. 3 §31.3.1: pending until RSM */
         initialize(cpu);
     }
     if (cpu->mp_state == RH_MP_RUNNABLE || cpu->mp_state == RH_MP_HALTED) {

@@ -76,6 +76,7 @@ struct RhAccelType {
     GPtrArray *(*stats)(RhAccel *accel, RhVcpu *vcpu, GError **err);
     GPtrArray *(*stats_schema)(RhAccel *accel, RhVcpu *vcpu, GError **err);
 
+    bool has_smm;           /* vCPUs take SMIs, and see vm->smm_memory while they are in system management mode */
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool has_wall_clock;    /* guests learn the time of day from it (kvmclock) */
     bool clock_is_manual;   /* guest time is moved by a test */

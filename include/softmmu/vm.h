@@ -24,6 +24,7 @@ struct RhVm {
     RhLoop *loop;           /* const: the main loop */
     RhClock *clock;         /* const: guest (virtual) time: stops with the machine */
     RhSpace *memory;        /* const: what CPUs see at physical addresses */
+    RhSpace *smm_memory;    /* ... in system management mode; NULL: the same. Set by the board before there are CPUs */
     RhSpace *ports;         /* const: the 64 KiB I/O ports */
     RhEventSink *events;    /* const: where QMP events go; never NULL (events vanish without a monitor) */
     RhAccel *accel;         /* set once at start-up, before the machine is made */
@@ -70,6 +71,12 @@ typedef struct RhRoom {
 
 /** rh_vm_room - the room's state for @vm. Machine lock, or start-up. */
 void *rh_vm_room(RhVm *vm, const RhRoom *room);
+
+/** rh_vm_memory - what a CPU sees that is in system management mode, or is not */
+static inline RhSpace *rh_vm_memory(const RhVm *vm, bool is_in_smm)
+{
+    return is_in_smm && vm->smm_memory ? vm->smm_memory : vm->memory;
+}
 
 /** RH_WITH_MACHINE_LOCK - run a block with the machine lock held */
 #define RH_WITH_MACHINE_LOCK(vm) RH_WITH_LOCK(&(vm)->lock)

@@ -589,6 +589,46 @@ static void test_remapped(void)
     jit_rig_free(rig);
 }
 
+/* At one address a CPU in system management mode has other memory: other code, other data, whatever it has translated and looked up. */
+static void test_smram(void)
+{
+    enum { SECRET = RH_PAGE_SIZE, CODE_OUTSIDE = 1, CODE_INSIDE = 2 };
+    Rig *rig = make(CODE_SIZE);
+    RhTcgCpu *cpu = rig->cpu;
+    Asm a = { rig, CODE };
+    uint64_t nr_flushes;
+
+    rig_add_smram(rig, CODE, 2 * RH_PAGE_SIZE);
+    PUT(&a, 0xbb, CODE_OUTSIDE, 0, 0, 0);           /* mov ebx, 1 */
+    PUT(&a, 0x8b, 0x0c);                            /* mov ecx, [SECRET] */
+    put_address(&a, CODE + SECRET);
+    PUT(&a, 0x01, 0x04);                            /* add [SECRET + 4], eax */
+    put_address(&a, CODE + SECRET + 4);
+    PUT(&a, 0xf4);
+    memcpy(rig->smram->host, rig->ram->host + CODE, RH_PAGE_SIZE);
+    rig->smram->host[1] = CODE_INSIDE;
+    rig_poke(rig, CODE + SECRET, 4, 0x11111111);
+    rh_st32(rig->smram->host + SECRET, 0x22222222);
+    nr_flushes = cpu->jit->nr_flushes;
+    for (unsigned i = 0; i < 8; i++) {
+        bool is_in_smm = i % 2;
+
+        cpu->is_in_smm = is_in_smm;
+        rh_tlb_flush(cpu, false);                   /* as rh_tcg_enter_smm and rh_tcg_rsm do */
+        cpu->rip = CODE;
+        cpu->is_halted = false;
+        cpu->gpr[RH_RAX] = is_in_smm ? 0x100 : 1;
+        run(rig);
+        g_assert_cmphex(cpu->gpr[RH_RBX], ==, is_in_smm ? CODE_INSIDE : CODE_OUTSIDE);
+        g_assert_cmphex(cpu->gpr[RH_RCX], ==, is_in_smm ? 0x22222222 : 0x11111111);
+    }
+    g_assert_cmpuint(cpu->jit->nr_flushes, ==, nr_flushes);     /* what was translated is kept, and only not used */
+    g_assert_cmphex(rig_peek(rig, CODE + SECRET + 4, 4), ==, 4);
+    g_assert_cmphex(rh_ld32(rig->smram->host + SECRET + 4), ==, 0x400);
+    cpu->is_in_smm = false;
+    jit_rig_free(rig);
+}
+
 static void *kick(void *opaque)
 {
     Rig *rig = opaque;
@@ -641,6 +681,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-jit/signals-on-threads", test_signals_on_threads);
     g_test_add_func("/tcg-jit/dma", test_dma);
     g_test_add_func("/tcg-jit/remapped", test_remapped);
+    g_test_add_func("/tcg-jit/smram", test_smram);
     g_test_add_func("/tcg-jit/loops-end", test_loops_end);
     return g_test_run();
 }

@@ -25,14 +25,14 @@ static void write_mmio(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
 
 static const RhRegionOps mmio_ops = { .read = read_mmio, .write = write_mmio };
 
-static RhRam *make_ram(Rig *rig, RhRegion *region, const char *name, uint64_t at, uint64_t size, bool is_rom)
+static RhRam *make_ram(Rig *rig, RhRegion *container, RhRegion *region, const char *name, uint64_t at, uint64_t size, bool is_rom)
 {
     g_autoptr(GError) err = NULL;
     RhRam *ram = rh_ram_new(name, size, NULL, &err);
 
     g_assert_no_error(err);
     rh_region_init_ram(region, rig->vm, name, ram, 0, size, is_rom);
-    rh_region_add(rh_space_root(rig->vm->memory), at, region);
+    rh_region_add_over(container, at, region, 1);
     return ram;
 }
 
@@ -40,15 +40,17 @@ Rig *rig_new(void)
 {
     Rig *rig = g_new0(Rig, 1);
     g_autoptr(GError) err = NULL;
+    RhRegion *root;
 
     rig->vm = rh_vm_new(&err);
     g_assert_no_error(err);
     rh_lock(&rig->vm->lock);
     rh_map_begin(rig->vm);
-    rig->ram = make_ram(rig, &rig->ram_region, "ram", 0, RIG_RAM_SIZE, false);
-    rig->rom = make_ram(rig, &rig->rom_region, "rom", RIG_ROM, RIG_ROM_SIZE, true);
+    root = rh_space_root(rig->vm->memory);
+    rig->ram = make_ram(rig, root, &rig->ram_region, "ram", 0, RIG_RAM_SIZE, false);
+    rig->rom = make_ram(rig, root, &rig->rom_region, "rom", RIG_ROM, RIG_ROM_SIZE, true);
     rh_region_init_io(&rig->mmio, rig->vm, (RhDevice *)rig, "mmio", &mmio_ops, 4096);
-    rh_region_add(rh_space_root(rig->vm->memory), RIG_MMIO, &rig->mmio);
+    rh_region_add(root, RIG_MMIO, &rig->mmio);
     rh_map_end(rig->vm);
     rh_unlock(&rig->vm->lock);
     rig->x86.vcpu.vm = rig->vm;
@@ -57,14 +59,34 @@ Rig *rig_new(void)
     return rig;
 }
 
+void rig_add_smram(Rig *rig, uint64_t gpa, uint64_t size)
+{
+    RhVm *vm = rig->vm;
+
+    rh_lock(&vm->lock);
+    rh_map_begin(vm);
+    rh_region_init_container(&rig->smm_root, vm, "smm", UINT64_MAX);
+    rh_region_init_alias(&rig->smm_rest, vm, "rest", rh_space_root(vm->memory), 0, UINT64_MAX);
+    rh_region_add(&rig->smm_root, 0, &rig->smm_rest);
+    rig->smram = make_ram(rig, &rig->smm_root, &rig->smram_region, "smram", gpa, size, false);
+    vm->smm_memory = rh_space_new(vm, "smm", &rig->smm_root);
+    rh_map_end(vm);
+    rh_unlock(&vm->lock);
+}
+
 void rig_free(Rig *rig)
 {
     rh_tcg_cpu_free(rig->cpu);
     rh_lock(&rig->vm->lock);
+    rh_space_free(g_steal_pointer(&rig->vm->smm_memory));
+    rh_region_fini(&rig->smram_region);
+    rh_region_fini(&rig->smm_rest);
+    rh_region_fini(&rig->smm_root);
     rh_region_fini(&rig->mmio);
     rh_region_fini(&rig->rom_region);
     rh_region_fini(&rig->ram_region);
     rh_unlock(&rig->vm->lock);
+    rh_ram_unref(rig->smram);
     rh_ram_unref(rig->rom);
     rh_ram_unref(rig->ram);
     rh_vm_free(rig->vm);

@@ -56,6 +56,8 @@ typedef struct Rig {
     RhVm *vm;
     RhRam *ram, *rom;
     RhRegion ram_region, rom_region, mmio;
+    RhRam *smram;               /* NULL: rig_add_smram was not called */
+    RhRegion smm_root, smm_rest, smram_region;
     RhX86Vcpu x86;
     RhTcgCpu *cpu;
     RigMode mode;
@@ -68,6 +70,8 @@ typedef struct Rig {
 /** rig_new - the CPU is at reset; ended by rig_free */
 Rig *rig_new(void);
 void rig_free(Rig *rig);
+/** rig_add_smram - the same memory, but for @size bytes at @gpa, where a CPU in system management mode sees rig->smram */
+void rig_add_smram(Rig *rig, uint64_t gpa, uint64_t size);
 
 /**
  * rig_enter - make tables and registers of @mode at @cpl (0 or 3; real mode: 0). RIP is RIG_CODE, RSP RIG_STACK or RIG_USER_STACK.

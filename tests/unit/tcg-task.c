@@ -323,6 +323,45 @@ static void test_smm(void)
     rig_free(rig);
 }
 
+/* The save area is in SMRAM, before and after SMBASE moves there; a CPU that was saved in the handler goes on there. */
+static void test_smram(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = cpu_of(rig, RIG_LONG, 0);
+    RhX86State *state = g_new0(RhX86State, 1);
+    uint64_t base = 0x300000;
+
+    rig_add_smram(rig, base, 0x10000);
+    rig_poke(rig, base + 0xfefc, 4, 0x12345678);
+    rh_st32(rig->smram->host + 0x8000, 0x0badc0de);
+    cpu->smbase = base;
+    cpu->gpr[RH_RBX] = UINT64_C(0x1122334455667788);
+    g_assert_cmphex(rh_tcg_phys_load(cpu, base + 0xfefc, 4), ==, 0x12345678);   /* what is remembered of it does not stay */
+    rh_tcg_enter_smm(cpu);
+    g_assert_cmphex(rig_peek(rig, base + 0xfefc, 4), ==, 0x12345678);
+    g_assert_cmphex(rh_ld32(rig->smram->host + 0xfefc), ==, 0x20064);
+    g_assert_cmphex(rh_tcg_phys_load(cpu, base + 0x8000, 4), ==, 0x0badc0de);
+
+    rh_tcg_to_state(cpu, state);
+    g_assert_true(state->events.is_in_smm && state->events.nmi_masked);
+    cpu->is_in_smm = cpu->is_nmi_masked = false;
+    cpu->smbase = 0x30000;
+    rh_tlb_flush(cpu, false);
+    g_assert_cmphex(rh_tcg_phys_load(cpu, base + 0x8000, 4), ==, 0);
+    rh_tcg_from_state(cpu, state);
+    g_assert_true(cpu->is_in_smm && cpu->is_nmi_masked);
+    g_assert_cmphex(cpu->smbase, ==, base);
+    g_assert_cmphex(rh_tcg_phys_load(cpu, base + 0x8000, 4), ==, 0x0badc0de);
+
+    cpu->gpr[RH_RBX] = 0;
+    g_assert_true(rh_tcg_rsm(cpu));
+    g_assert_true(cpu->is_64);
+    g_assert_cmphex(cpu->gpr[RH_RBX], ==, UINT64_C(0x1122334455667788));
+    g_assert_cmphex(rh_tcg_phys_load(cpu, base + 0x8000, 4), ==, 0);
+    g_free(state);
+    rig_free(rig);
+}
+
 static void test_smm_bad_state(void)
 {
     static const struct {
@@ -492,6 +531,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-task/v86", test_task_v86);
     g_test_add_func("/tcg-task/faults", test_task_faults);
     g_test_add_func("/tcg-task/smm", test_smm);
+    g_test_add_func("/tcg-task/smram", test_smram);
     g_test_add_func("/tcg-task/smm-bad-state", test_smm_bad_state);
     g_test_add_func("/tcg-task/debug/code", test_code_breakpoint);
     g_test_add_func("/tcg-task/debug/data", test_data_breakpoints);

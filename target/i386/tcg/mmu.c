@@ -6,6 +6,7 @@
  * 2. The bit in tlb_used is set for each entry that can hit. An entry of a large page also is noted in large.
  * 3. ranges[] is a copy of parts of the memory map, and host pointers come from there alone. Who changes the map asks
  *    for RH_TCG_FLUSH and keeps the memory until that is done.
+ * 4. Memory is that of the CPU's is_in_smm: who changes it flushes everything with it.
  *
  * The vCPU's thread. No vector registers: see docs/engine.md.
  */
@@ -25,6 +26,11 @@ typedef struct Page {
 
 /* --- physical memory --- */
 
+static RhSpace *space_of(const RhTcgCpu *cpu)
+{
+    return rh_vm_memory(cpu->vm, cpu->is_in_smm);
+}
+
 static void range_of_hole(const RhFlatView *view, size_t next, uint64_t gpa, RhTcgRange *ret)
 {
     const RhFlatRange *before = next ? &view->ranges[next - 1] : NULL;
@@ -43,7 +49,7 @@ static void find_range(RhTcgCpu *cpu, uint64_t gpa, RhTcgRange *ret)
 
     *ret = (RhTcgRange){ 0 };
     rh_rcu_read_lock();
-    view = rh_space_view(cpu->vm->memory);
+    view = rh_space_view(space_of(cpu));
     for (next = 0; next < view->nr && view->ranges[next].start <= gpa; next++) {
         range = gpa - view->ranges[next].start < view->ranges[next].len ? &view->ranges[next] : NULL;
     }
@@ -102,7 +108,7 @@ uint64_t rh_tcg_phys_load(RhTcgCpu *cpu, uint64_t gpa, unsigned size)
         return rh_host_load(host + (gpa & PAGE_MASK), size);
     }
     was_live = rh_tcg_vector_save(cpu);
-    rh_space_load(cpu->vm->memory, &cpu->vcpu->memory_lookup, gpa, size, &value);
+    rh_space_load(space_of(cpu), &cpu->vcpu->memory_lookup, gpa, size, &value);
     rh_tcg_vector_restore(cpu, was_live);
     return value;
 }
@@ -121,7 +127,7 @@ void rh_tcg_phys_store(RhTcgCpu *cpu, uint64_t gpa, unsigned size, uint64_t valu
         return;
     }
     was_live = rh_tcg_vector_save(cpu);
-    rh_space_store(cpu->vm->memory, &cpu->vcpu->memory_lookup, gpa, size, value);
+    rh_space_store(space_of(cpu), &cpu->vcpu->memory_lookup, gpa, size, value);
     rh_tcg_vector_restore(cpu, was_live);
 }
 

@@ -1,5 +1,5 @@
 /*
- * System management mode: into it, and RSM. The address space is the same inside and outside.
+ * System management mode: into it, and RSM. Inside, memory is rh_vm_memory(vm, true): SMRAM is there, and the save area is in it.
  *
  * The state is saved in the layout of 64-bit CPUs, revision 0x20064: SMBASE may be moved, I/O is not restarted.
  *
@@ -134,15 +134,16 @@ static void finish(RhTcgCpu *cpu)
 {
     cpu->shadow = 0;
     cpu->attention = 1;
-    rh_tlb_flush(cpu, false);
+    rh_tlb_flush(cpu, false);       /* other memory is at the same addresses now; translated blocks differ by mode */
     rh_tcg_settle(cpu);
     rh_tcg_settle_debug(cpu);
 }
 
 void rh_tcg_enter_smm(RhTcgCpu *cpu)
 {
-    save_all(cpu);
     cpu->is_in_smm = true;
+    rh_tlb_flush(cpu, false);
+    save_all(cpu);
     cpu->is_halted = false;
     cpu->is_nmi_masked = true;
     enter(cpu);

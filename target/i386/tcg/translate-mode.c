@@ -9,7 +9,7 @@
 #define CR0_AM 0x40000u
 #define DR7_ENABLED 0xffu
 
-enum { MODE_64 = 1, MODE_X87 = 2, MODE_SSE = 4, MODE_AVX = 8, MODE_TLB_SHIFT = 4, MODE_RDTSC = 64 };
+enum { MODE_64 = 1, MODE_X87 = 2, MODE_SSE = 4, MODE_AVX = 8, MODE_TLB_SHIFT = 4, MODE_RDTSC = 64, MODE_SMM = 128 };
 
 bool rh_has_x87(const RhTcgCpu *cpu)
 {
@@ -24,7 +24,8 @@ bool rh_may_rdtsc(const RhTcgCpu *cpu)
 uint32_t rh_block_mode(const RhTcgCpu *cpu)
 {
     return (cpu->code_size == RH_CODE_64 ? MODE_64 : 0) | (rh_has_x87(cpu) ? MODE_X87 : 0) | (cpu->has_sse ? MODE_SSE : 0) |
-           (cpu->has_avx ? MODE_AVX : 0) | (rh_may_rdtsc(cpu) ? MODE_RDTSC : 0) | (uint32_t)cpu->tlb_mode << MODE_TLB_SHIFT;
+           (cpu->has_avx ? MODE_AVX : 0) | (rh_may_rdtsc(cpu) ? MODE_RDTSC : 0) | (cpu->is_in_smm ? MODE_SMM : 0) |
+           (uint32_t)cpu->tlb_mode << MODE_TLB_SHIFT;
 }
 
 bool rh_can_translate(const RhTcgCpu *cpu)
