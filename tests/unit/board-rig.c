@@ -60,6 +60,10 @@ void board_end(Board *board)
     rh_machine_end(board->vm);
     urcu_memb_barrier();            /* removed devices are freed on the loop, after a grace period */
     board_turn(board);
+    if (board->vm->accel) {
+        rh_object_unref(RH_OBJECT(board->vm->accel));
+        board->vm->accel = NULL;
+    }
     rh_unlock(&board->vm->lock);
     rh_vm_free(board->vm);
     unlink(board->firmware);
