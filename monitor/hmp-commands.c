@@ -362,7 +362,7 @@ static bool read_virtual(RhHmp *hmp, uint64_t addr, void *buf, size_t len)
 {
     const RhX86Cpu *cpu = rh_x86_cpu(hmp->vm->vcpus->pdata[hmp->cpu]);
 
-    return rh_x86_read_linear(hmp->vm->memory, &cpu->x86.state, addr, buf, len);
+    return rh_x86_read_linear(rh_vm_memory(hmp->vm, cpu->x86.state.events.is_in_smm), &cpu->x86.state, addr, buf, len);
 }
 
 static void dump(RhHmp *hmp, const Format *format, uint64_t addr, Reader *read)

@@ -212,6 +212,10 @@ static bool info_mtree(RhHmp *hmp, char **words, GError **err)
     }
     rh_space_dump(hmp->vm->memory, hmp->out, is_flat);
     rh_hmp_printf(hmp, "\n");
+    if (hmp->vm->smm_memory) {
+        rh_space_dump(hmp->vm->smm_memory, hmp->out, is_flat);
+        rh_hmp_printf(hmp, "\n");
+    }
     rh_space_dump(hmp->vm->ports, hmp->out, is_flat);
     return true;
 }

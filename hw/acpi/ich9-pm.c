@@ -21,6 +21,10 @@
 #define CONTROL_SLEEP_TYPE   0x1c00u
 #define CONTROL_SLEEP_ENABLE 0x2000u
 
+#define SMI_GLOBAL_ENABLE 0x01u  /* GBL_SMI_EN */
+#define SMI_END_OF_SMI    0x02u  /* EOS */
+#define SMI_APM           0x20u  /* APMC_EN in SMI_EN, APM_STS in SMI_STS */
+
 enum { SLEEP_SOFT_OFF = 0, SLEEP_SUSPEND = 1 };
 #define TIMER_HZ   UINT64_C(3579545)
 #define TIMER_MASK 0xffffffu
@@ -106,6 +110,25 @@ void rh_ich9_pm_set_acpi(RhIch9Pm *pm, bool is_on)
     rh_ich9_pm_settle(pm);
 }
 
+/*
+ * The datasheet lets no second SMI out until the handler sets EOS again (§13.8.3, SMI_EN). SeaBIOS's never does, and waits for the second: here
+ * EOS is cleared, for who looks, and stops nothing. There is no level to keep up: what raised it is an event.
+ */
+bool rh_ich9_pm_apm_written(RhIch9Pm *pm)
+{
+    RhIch9PmRegs *regs = pm->regs;
+
+    if (!(regs->smi_enable & SMI_APM)) {
+        return false;
+    }
+    regs->smi_status |= SMI_APM;
+    if (!(regs->smi_enable & SMI_GLOBAL_ENABLE)) {
+        return false;
+    }
+    regs->smi_enable &= ~SMI_END_OF_SMI;
+    return true;
+}
+
 void rh_ich9_pm_event(RhIch9Pm *pm, unsigned nr)
 {
     pm->regs->gpe_status |= UINT64_C(1) << (nr & 63);
@@ -164,6 +187,13 @@ static bool touches(unsigned at, unsigned size, unsigned reg, unsigned len)
     return at < reg + len && reg < at + size;
 }
 
+static void write_smi_enable(RhIch9Pm *pm, uint32_t value)
+{
+    uint32_t kept = pm->is_smi_locked ? SMI_GLOBAL_ENABLE : 0;
+
+    pm->regs->smi_enable = (pm->regs->smi_enable & kept) | (value & ~kept);
+}
+
 void rh_ich9_pm_write(RhIch9Pm *pm, unsigned at, uint64_t value, unsigned size)
 {
     RhIch9PmRegs *regs = pm->regs;
@@ -179,7 +209,7 @@ void rh_ich9_pm_write(RhIch9Pm *pm, unsigned at, uint64_t value, unsigned size)
     regs->smi_status &= ~rh_ld32(ones + RH_ICH9_PM_SMI + 4);
     regs->pm1_enable = rh_ld16(file + RH_ICH9_PM_EVENT + 2) & PM1_ALL_ENABLE;
     regs->gpe_enable = rh_ld64(file + RH_ICH9_PM_GPE0 + 8);
-    regs->smi_enable = rh_ld32(file + RH_ICH9_PM_SMI);
+    write_smi_enable(pm, rh_ld32(file + RH_ICH9_PM_SMI));
     if (touches(at, size, RH_ICH9_PM_CONTROL, 2)) {
         write_control(pm, rh_ld16(file + RH_ICH9_PM_CONTROL));
     }

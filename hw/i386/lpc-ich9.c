@@ -13,6 +13,7 @@ enum {                      /* configuration space, §13.1 */
     REG_ACPI_CTL  = 0x44,
     REG_PIRQA     = 0x60,
     REG_PIRQE     = 0x68,
+    REG_GEN_PMCON = 0xa0,
     REG_RCBA      = 0xf0,
 };
 #define ACPI_ENABLE      0x80u
@@ -20,6 +21,7 @@ enum {                      /* configuration space, §13.1 */
 #define PIRQ_OFF         0x80u
 #define PIRQ_IRQ         0x0fu
 #define RCBA_ENABLE      0x1u
+#define PMCON_SMI_LOCK   0x10u      /* until reset */
 
 enum {                      /* chipset configuration registers, §10.1 */
     RCRB_D31IR = 0x3140,
@@ -155,8 +157,12 @@ static void apm_ports_write(RhDevice *d, uint64_t at, uint64_t value, unsigned s
         return;
     }
     lpc->regs.apm_control = value;
+    /* That is for firmware's handler to do; but there is none after a direct boot, and SeaBIOS's leaves it to the board. */
     if (value == APM_ACPI_ENABLE || value == APM_ACPI_DISABLE) {
         rh_ich9_pm_set_acpi(&lpc->pm, value == APM_ACPI_ENABLE);
+    }
+    if (lpc->raise_smi && rh_ich9_pm_apm_written(&lpc->pm)) {
+        lpc->raise_smi(lpc->smi_opaque, lpc->regs.smi_features & RH_SMI_BROADCAST);
     }
 }
 
@@ -227,6 +233,8 @@ static void lpc_config_written(RhPciDevice *dev, unsigned at, unsigned len)
 {
     RhIch9Lpc *lpc = (RhIch9Lpc *)dev;
 
+    lpc->pm.is_smi_locked = dev->state.config[REG_GEN_PMCON] & PMCON_SMI_LOCK;
+    dev->wmask[REG_GEN_PMCON] = lpc->pm.is_smi_locked ? 0 : PMCON_SMI_LOCK;
     settle_maps(lpc);
     rh_ich9_pm_settle(&lpc->pm);
     for (unsigned pirq = 0; pirq < RH_ICH9_NR_PIRQS; pirq++) {
@@ -251,9 +259,9 @@ static void lpc_reset(RhDevice *d)
     for (size_t i = 0; i < RH_COUNT(routes); i++) {
         rh_st16(lpc->regs.rcrb + routes[i], 0x3210);
     }
-    /* No CPU here takes SMIs. Firmware that finds them enabled already leaves system management mode alone (SeaBIOS
+    /* Where no CPU takes SMIs: firmware that finds them enabled already leaves system management mode alone (SeaBIOS
      * would wait for its handler for ever). */
-    lpc->regs.pm.smi_enable = SMI_ENABLE_APM;
+    lpc->regs.pm.smi_enable = lpc->raise_smi ? 0 : SMI_ENABLE_APM;
     lpc->regs.pm.timer_seen_ns = rh_clock_now(rh_device_vm(d)->clock);
 }
 
@@ -273,6 +281,7 @@ static void shape_config(RhPciDevice *dev)
         rh_pci_init8(dev, REG_PIRQE + i, PIRQ_OFF);
         rh_pci_writable8(dev, REG_PIRQE + i, PIRQ_OFF | PIRQ_IRQ);
     }
+    rh_pci_writable8(dev, REG_GEN_PMCON, PMCON_SMI_LOCK);
     rh_pci_writable32(dev, REG_RCBA, ~(RH_ICH9_RCRB_SIZE - 1u) | RCBA_ENABLE);
 }
 
@@ -327,6 +336,9 @@ static const RhField lpc_fields[] = {
     RH_FIELD(RhIch9LpcState, reset_control, .valid = RESET_KEPT),
     RH_FIELD_BYTES(RhIch9LpcState, rcrb),
     RH_FIELD(RhIch9LpcState, pirq_levels),
+    RH_FIELD(RhIch9LpcState, smi_wanted, .since = 2),
+    RH_FIELD(RhIch9LpcState, smi_features, .valid = RH_SMI_BROADCAST, .since = 2),
+    RH_FIELD(RhIch9LpcState, is_smi_agreed, .max = 1, .since = 2),
 };
 static const RhIch9LpcState lpc_at_reset = { .apm_control = 0 };
 
@@ -342,7 +354,7 @@ RH_PCI_DEVICE(RhIch9Lpc,
     .class_id    = 0x0601,
     .props       = RH_TABLE(lpc_props),
     .regions     = RH_TABLE(lpc_regions),
-    .state       = RH_STATE(RhIch9Lpc, regs, lpc_at_reset, .version = 1, .fields = RH_TABLE(lpc_fields)),
+    .state       = RH_STATE(RhIch9Lpc, regs, lpc_at_reset, .version = 2, .fields = RH_TABLE(lpc_fields)),
     .realize     = lpc_realize,
     .unrealize   = lpc_unrealize,
     .reset       = lpc_reset,

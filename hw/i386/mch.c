@@ -4,6 +4,10 @@
  *
  * RAM lies under everything at the lowest 4 GiB; where a register says "not RAM", an alias of PCI covers it. A
  * segment that is write-only RAM (PAM 10b) is shown as PCI: no guest known reads back what it shadows that way.
+ *
+ * SMRAM is RAM that only CPUs in system management mode see, in an address space of its own: the segment of 128 KiB at 0xa0000, or at
+ * 0xfeda0000 by H_SMRAME, and TSEG, the last megabytes below 4 GiB. D_OPEN shows it to everyone, until D_LCK. D_CLS (data accesses
+ * of the handler go to the bus) is kept and does nothing: no firmware known sets it.
  */
 #include "hw/i386/q35.h"
 
@@ -15,15 +19,19 @@ enum {                      /* configuration space */
     REG_ESMRAMC  = 0x9e,
 };
 #define SMRAM_OPEN    0x40u
+#define SMRAM_ENABLE  0x08u     /* G_SMRAME */
 #define SMRAM_LOCK    0x10u
 #define SMRAM_BITS    0x78u
 #define SMRAM_BASE    0x02u     /* C_BASE_SEG: always 0xa0000 */
 #define ESMRAMC_TSEG  0x01u
+#define ESMRAMC_HIGH  0x80u     /* H_SMRAME */
 #define ESMRAMC_BITS  0x87u
 #define ESMRAMC_FIXED 0x38u
 #define PAM_READ      1u
 #define PAM_WRITE     2u
 #define LEGACY_START  UINT64_C(0xa0000)
+#define SMRAM_SIZE    UINT64_C(0x20000)
+#define SMRAM_HIGH    UINT64_C(0xfeda0000)
 #define ECAM_ENABLE   0x1u
 #define MIB           UINT64_C(0x100000)
 
@@ -68,26 +76,50 @@ static uint64_t tseg_size(const RhMch *mch)
     }
 }
 
-/* No CPU here has a system management mode: what belongs to it alone is closed to everybody. */
+static void place_tseg(RhMch *mch, RhRegion *region, bool is_enabled)
+{
+    uint64_t size = tseg_size(mch);
+    uint64_t start = mch->host->below_4g - size;
+
+    is_enabled = is_enabled && mch->parent.state.config[REG_ESMRAMC] & ESMRAMC_TSEG && size && size < mch->host->below_4g;
+    if (is_enabled) {
+        rh_region_set_size(region, size);
+        rh_region_set_address(region, start);
+        if (region->kind == RH_REGION_ALIAS) {
+            rh_region_set_target_offset(region, start);
+        }
+    }
+    rh_region_set_enabled(region, is_enabled);
+}
+
+/* What CPUs in system management mode see; those of a board without that have no such space. */
+static void settle_smm_memory(RhMch *mch, bool is_on, bool is_high)
+{
+    if (mch->smm_memory) {
+        rh_region_set_address(&mch->smm_segment, is_high ? SMRAM_HIGH : LEGACY_START);
+        rh_region_set_enabled(&mch->smm_segment, is_on);
+        place_tseg(mch, &mch->smm_tseg, is_on);
+    }
+}
+
 static void settle_smram(RhMch *mch)
 {
     uint8_t *config = mch->parent.state.config;
-    uint64_t size = tseg_size(mch);
     bool is_locked = config[REG_SMRAM] & SMRAM_LOCK;
+    bool is_on = config[REG_SMRAM] & SMRAM_ENABLE;
+    bool is_high = config[REG_ESMRAMC] & ESMRAMC_HIGH;
+    bool is_open;
 
     if (is_locked) {
         config[REG_SMRAM] &= ~SMRAM_OPEN;
     }
     mch->parent.wmask[REG_SMRAM] = is_locked ? 0 : SMRAM_BITS;
     mch->parent.wmask[REG_ESMRAMC] = is_locked ? 0 : ESMRAMC_BITS;
-    rh_region_set_enabled(&mch->smram_pci, !(config[REG_SMRAM] & SMRAM_OPEN));
-    if (config[REG_ESMRAMC] & ESMRAMC_TSEG && size && size < mch->host->below_4g) {
-        rh_region_set_size(&mch->tseg, size);
-        rh_region_set_address(&mch->tseg, mch->host->below_4g - size);
-        rh_region_set_enabled(&mch->tseg, true);
-    } else {
-        rh_region_set_enabled(&mch->tseg, false);
-    }
+    is_open = config[REG_SMRAM] & SMRAM_OPEN;
+    rh_region_set_enabled(&mch->smram_pci, !is_open || is_high);
+    rh_region_set_enabled(&mch->high_open, is_open && is_high);
+    place_tseg(mch, &mch->tseg, is_on && !is_open);
+    settle_smm_memory(mch, is_on, is_high);
 }
 
 static void settle_ecam(RhMch *mch)
@@ -132,7 +164,16 @@ static void mch_unrealize(RhDevice *d)
 {
     RhMch *mch = (RhMch *)d;
 
+    if (mch->smm_memory) {
+        rh_device_vm(d)->smm_memory = NULL;
+        rh_space_free(g_steal_pointer(&mch->smm_memory));
+    }
+    rh_region_fini(&mch->smm_tseg);
+    rh_region_fini(&mch->smm_segment);
+    rh_region_fini(&mch->smm_rest);
+    rh_region_fini(&mch->smm_root);
     rh_region_fini(&mch->tseg);
+    rh_region_fini(&mch->high_open);
     rh_region_fini(&mch->smram_pci);
     rh_region_fini(&mch->legacy_hole);
     for (unsigned i = 0; i < RH_Q35_NR_PAM; i++) {
@@ -161,6 +202,29 @@ static void shape_config(RhMch *mch)
     rh_pci_writable8(dev, REG_ESMRAMC, ESMRAMC_BITS);
 }
 
+/* A part of RAM, whatever lies over it elsewhere: over @container */
+static void show_ram(RhMch *mch, RhRegion *alias, const char *name, RhRegion *container)
+{
+    RhVm *vm = rh_device_vm(&mch->parent.parent);
+
+    rh_region_init_alias(alias, vm, name, mch->host->all_ram, LEGACY_START, SMRAM_SIZE);
+    rh_region_set_enabled(alias, false);
+    rh_region_add_over(container, LEGACY_START, alias, 1);
+}
+
+static void make_smm_memory(RhMch *mch)
+{
+    RhVm *vm = rh_device_vm(&mch->parent.parent);
+
+    rh_region_init_container(&mch->smm_root, vm, "smm", UINT64_MAX);
+    rh_region_init_alias(&mch->smm_rest, vm, "system", rh_space_root(vm->memory), 0, UINT64_MAX);
+    rh_region_add(&mch->smm_root, 0, &mch->smm_rest);
+    show_ram(mch, &mch->smm_segment, "smram", &mch->smm_root);
+    show_ram(mch, &mch->smm_tseg, "tseg", &mch->smm_root);
+    mch->smm_memory = rh_space_new(vm, "memory in SMM", &mch->smm_root);
+    vm->smm_memory = mch->smm_memory;
+}
+
 static bool mch_realize(RhDevice *d, GError **err)
 {
     RhMch *mch = (RhMch *)d;
@@ -178,10 +242,15 @@ static bool mch_realize(RhDevice *d, GError **err)
         rh_region_init_ram(&mch->pam_rom[i], vm, "pam-rom", mch->host->ram, pam_start(i), pam_size(i), true);
         rh_region_add_over(rh_space_root(vm->memory), pam_start(i), &mch->pam_rom[i], 1);
     }
-    cover(mch, &mch->smram_pci, "smram-region", LEGACY_START, 0x20000);
+    cover(mch, &mch->smram_pci, "smram-region", LEGACY_START, SMRAM_SIZE);
+    show_ram(mch, &mch->high_open, "smram-high", rh_space_root(vm->memory));
+    rh_region_set_address(&mch->high_open, SMRAM_HIGH);
     rh_region_init_io(&mch->tseg, vm, d, "tseg-blackhole", &closed_ops, MIB);
     rh_region_set_enabled(&mch->tseg, false);
     rh_region_add_over(rh_space_root(vm->memory), 0, &mch->tseg, 1);
+    if (mch->host->has_smm) {
+        make_smm_memory(mch);
+    }
     return true;
 }
 

@@ -238,7 +238,7 @@ static bool microvm_build(RhMachine *machine, GError **err)
     RhPcMachine *pc = &mvm->parent;
     RhVm *vm = rh_machine_vm(machine);
 
-    if (!rh_pc_map_ram(pc, LOW_LIMIT, err) || !set_up_irqchip(mvm, err)) {
+    if (!rh_pc_settle_smm(pc, false, err) || !rh_pc_map_ram(pc, LOW_LIMIT, err) || !set_up_irqchip(mvm, err)) {
         return false;
     }
     mvm->isa = rh_isa_bus_new(vm, NULL, NULL, set_irq, &pc->irqs, 16);

@@ -24,10 +24,13 @@ static RhDevice *apic_of(const RhVcpu *vcpu)
 
 /* --- APIC -> CPU and chips --- */
 
-static void request(RhVcpu *vcpu, int kind, int level)
+void rh_pc_request(RhVcpu *vcpu, int kind, int level)
 {
     RhAccel *accel = vcpu->vm->accel;
 
+    if (kind == RH_CPU_SMI && !((RhPcMachine *)rh_machine_of(vcpu->vm))->has_smm) {
+        return;     /* by a message, too: what it would save its registers over is the guest's */
+    }
     if (accel && rh_accel_type(accel)->vcpu_interrupt) {
         rh_accel_type(accel)->vcpu_interrupt(vcpu, kind, level);
     }
@@ -48,7 +51,7 @@ static void ended(RhVm *vm, uint8_t vector)
     }
 }
 
-static const RhApicOps apic_ops = { .request = request, .external = external, .ended = ended };
+static const RhApicOps apic_ops = { .request = rh_pc_request, .external = external, .ended = ended };
 
 static void send_message(void *bus, uint64_t address, uint32_t data)
 {
@@ -107,7 +110,7 @@ void rh_pc_drive_intr(void *opaque, unsigned pin, int level)
     if (apic) {
         rh_pin_set(apic, NULL, RH_APIC_LINT0, level);
     } else if (first) {
-        request(first, RH_CPU_INTR, level);
+        rh_pc_request(first, RH_CPU_INTR, level);
     }
 }
 

@@ -40,12 +40,14 @@ static void show_ram(RhPcMachine *pc)
 
     pc->ram = g_new0(RhRegion, pc->nr_ram);
     rh_map_begin(vm);
+    rh_region_init_container(&pc->all_ram, vm, "ram", UINT64_MAX);
+    rh_region_add(rh_space_root(vm->memory), 0, &pc->all_ram);
     for (unsigned i = 0; i < pc->nr_ram; i++) {
         const RhPcRam *part = &parts[i];
 
         rh_region_init_ram(&pc->ram[i], vm, part->base < RH_4G ? "ram-below-4g" : "ram-above-4g", part->ram,
                            part->offset, part->size, false);
-        rh_region_add(rh_space_root(vm->memory), part->base, &pc->ram[i]);
+        rh_region_add(&pc->all_ram, part->base, &pc->ram[i]);
     }
     rh_map_end(vm);
 }
@@ -110,6 +112,43 @@ bool rh_pc_load_firmware(RhPcMachine *pc, const char *fallback, RhRegion *memory
     rh_region_add_over(memory, MIB - low_size, &fw->low, 1);
     rh_map_end(vm);
     return true;
+}
+
+/* --- system management mode --- */
+
+static bool refuse_smm(const char *who, GError **err)
+{
+    return rh_fail(err, "Machine option 'smm' is 'on', must be 'off' or 'auto': %s has no system management mode", who);
+}
+
+/* Where no guest runs, the chipset can be driven all the same, for who asks. */
+bool rh_pc_settle_smm(RhPcMachine *pc, bool can_chipset, GError **err)
+{
+    RhAccel *accel = rh_machine_vm(&pc->parent)->accel;
+    bool can_enter = accel && rh_accel_type(accel)->has_smm;
+
+    if (pc->smm == RH_ON && !can_chipset) {
+        return refuse_smm(pc->parent.obj.type->name, err);
+    }
+    if (pc->smm == RH_ON && accel && !can_enter && rh_accel_type(accel)->runs_guest) {
+        return refuse_smm(accel->obj.type->name, err);
+    }
+    pc->has_smm = can_chipset && (pc->smm == RH_ON || (pc->smm == RH_AUTO && can_enter));
+    return true;
+}
+
+void rh_pc_raise_smi(void *opaque, bool to_all)
+{
+    RhVm *vm = ((RhPcIrqs *)opaque)->vm;
+    RhVcpu *current = rh_vcpu_current();
+
+    for (guint i = 0; i < vm->vcpus->len; i++) {
+        RhVcpu *vcpu = vm->vcpus->pdata[i];
+
+        if (to_all || (current ? vcpu == current : i == 0)) {
+            rh_pc_request(vcpu, RH_CPU_SMI, 1);
+        }
+    }
 }
 
 /* --- interrupts --- */
@@ -224,7 +263,7 @@ static const RhProp pc_props[] = {
     RH_PROP_AS(rh_prop_size, "max-fw-size", RhPcMachine, max_fw_size, .def = 8 * UINT64_C(0x100000),
                .doc = "Maximum combined firmware size"),
     RH_PROP_AS(rh_prop_on_off_auto, "acpi", RhPcMachine, acpi, .doc = "Enable ACPI"),
-    RH_PROP_AS(rh_prop_on_off_auto, "smm", RhPcMachine, smm, .doc = "Enable SMM", .changed = refuse_on),
+    RH_PROP_AS(rh_prop_on_off_auto, "smm", RhPcMachine, smm, .doc = "Enable SMM"),
     RH_PROP_AS(rh_prop_on_off_auto, "vmport", RhPcMachine, vmport, .doc = "Enable vmport (pc & q35)",
                .changed = refuse_on),
     RH_PROP_AS(rh_prop_on_off_auto, "pic", RhPcMachine, pic, .doc = "Enable i8259 PIC"),
@@ -253,6 +292,7 @@ static void pc_fini(RhObject *obj)
     for (unsigned i = 0; i < pc->nr_ram; i++) {
         rh_region_fini(&pc->ram[i]);
     }
+    rh_region_fini(&pc->all_ram);
     g_free(pc->ram);
 }
 

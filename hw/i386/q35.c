@@ -34,6 +34,8 @@ static bool make_chipset(Q35Machine *q35, GError **err)
     q35->host->ram = machine->ram;
     q35->host->below_4g = pc->below_4g;
     q35->host->above_4g = pc->above_4g;
+    q35->host->all_ram = &pc->all_ram;
+    q35->host->has_smm = pc->has_smm;
     if (!rh_device_realize(host, NULL, err) ||
         !rh_device_create(vm, &host->obj, "mch", RH_TYPE_MCH, &q35->host->parent.bus->parent, mch_props, err)) {
         return false;
@@ -45,6 +47,8 @@ static bool make_chipset(Q35Machine *q35, GError **err)
     q35->lpc = (RhIch9Lpc *)lpc;
     q35->lpc->set_gsi = rh_pc_set_gsi;
     q35->lpc->gsi_opaque = &pc->irqs;
+    q35->lpc->raise_smi = pc->has_smm ? rh_pc_raise_smi : NULL;
+    q35->lpc->smi_opaque = &pc->irqs;
     rh_ich9_connect_pci(q35->lpc, q35->host->parent.bus);
     for (size_t i = 0; lpc_props[i]; i += 2) {
         if (!rh_object_set_str(&lpc->obj, lpc_props[i], lpc_props[i + 1], err)) {
@@ -83,7 +87,8 @@ static bool q35_build(RhMachine *machine, GError **err)
     RhPcMachine *pc = &q35->parent;
     uint64_t low_limit = machine->ram_size >= LOW_LIMIT_SMALL ? LOW_LIMIT_LARGE : LOW_LIMIT_SMALL;
 
-    return rh_pc_map_ram(pc, low_limit, err) && rh_pc_set_up_irqchip(pc, RH_IRQCHIP_ON, pc->pit != RH_OFF, err) &&
+    return rh_pc_settle_smm(pc, true, err) && rh_pc_map_ram(pc, low_limit, err) &&
+           rh_pc_set_up_irqchip(pc, RH_IRQCHIP_ON, pc->pit != RH_OFF, err) &&
            make_chipset(q35, err) && make_smbus(q35, err) &&
            (boots_directly(machine) ||
             rh_pc_load_firmware(pc, "bios-256k.bin", &q35->host->pci_memory, err)) &&
@@ -93,7 +98,8 @@ static bool q35_build(RhMachine *machine, GError **err)
 
 static bool q35_finish(RhMachine *machine, GError **err)
 {
-    RhPcMachine *pc = (RhPcMachine *)machine;
+    Q35Machine *q35 = (Q35Machine *)machine;
+    RhPcMachine *pc = &q35->parent;
     g_autoptr(RhSmbios) smbios = NULL;
     g_autoptr(RhAcpi) acpi = NULL;
 
@@ -101,13 +107,13 @@ static bool q35_finish(RhMachine *machine, GError **err)
         return false;
     }
     if (boots_directly(machine)) {
-        return rh_q35_boot_set_up((Q35Machine *)machine, err);
+        return rh_q35_boot_set_up(q35, err);
     }
-    smbios = rh_pc_smbios_new(pc, true, err);
+    smbios = rh_ich9_offer_smi(q35->lpc, pc->fw_cfg, err) ? rh_pc_smbios_new(pc, true, err) : NULL;
     if (!smbios || !rh_pc_smbios_publish(pc, smbios, err)) {
         return false;
     }
-    acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new((Q35Machine *)machine, true) : NULL;
+    acpi = pc->acpi != RH_OFF ? rh_q35_acpi_new(q35, true) : NULL;
     return !acpi || rh_pc_acpi_publish(pc, acpi, err);
 }
 

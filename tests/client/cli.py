@@ -179,6 +179,15 @@ def too_large_initrd(folder):
 
 
 @case
+def smm_without_kvm(_folder):
+    """System management mode is refused where the accelerator has none, and left out where nobody asks for it."""
+    if not HAS_KVM:
+        raise Skip("no /dev/kvm")
+    done = run("-M", "q35,smm=on", *QUIET, "-accel", "kvm", "-m", "32")
+    assert done.returncode == 1 and "'smm' is 'on', must be 'off' or 'auto': kvm-accel has no" in done.stderr, done
+
+
+@case
 def locked_image(folder):
     """An image that another process writes to is not opened for writing; the fault names image and reason."""
     image = folder / "disk"

@@ -32,6 +32,9 @@ void board_new(Board *board, const char *name, const char *accel)
     g_assert_no_error(error);
     g_assert_true(rh_object_set_str(&board->machine->obj, "firmware", board->firmware, &error));
     board->machine->ram_size = BOARD_RAM;
+    if (g_str_has_prefix(board->machine->obj.type->name, "pc-q35")) {
+        g_assert_true(rh_object_set_str(&board->machine->obj, "smm", "on", &error));
+    }
 }
 
 void board_build(Board *board)

@@ -15,7 +15,7 @@ typedef struct Board {
     char *firmware;
 } Board;
 
-/** board_new - the machine object of type @name, to be changed before board_build; the lock is the caller's from here on */
+/** board_new - the machine object of type @name (q35: with SMRAM), to be changed before board_build; the lock is the caller's from here on */
 void board_new(Board *board, const char *name, const char *accel);
 void board_build(Board *board);
 /** board_begin - board_new and board_build; @accel: "qtest", or NULL for a machine without CPU threads */

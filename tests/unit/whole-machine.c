@@ -132,6 +132,7 @@ static Picture *picture_of(Board *board)
     }
     picture->maps = g_string_new(NULL);
     rh_space_dump(board->vm->memory, picture->maps, true);
+    rh_space_dump(rh_vm_memory(board->vm, true), picture->maps, true);
     rh_space_dump(board->vm->ports, picture->maps, true);
     return picture;
 }

@@ -35,6 +35,7 @@ typedef struct RhIch9Pm {
     void (*sci)(RhDevice *dev, int level);
     bool has_s3, has_s4;
     uint8_t s4_type;            /* SLP_TYP that means S4 */
+    bool is_smi_locked;         /* GBL_SMI_EN stays as it is */
     RhTimer timer;              /* armed only while an overflow would interrupt */
     RhNotifier powerdown;
 } RhIch9Pm;
@@ -48,6 +49,8 @@ uint64_t rh_ich9_pm_read(RhIch9Pm *pm, unsigned at, unsigned size);
 void rh_ich9_pm_write(RhIch9Pm *pm, unsigned at, uint64_t value, unsigned size);
 /** rh_ich9_pm_set_acpi - firmware's or the guest's wish, by the APM port: SCI_EN */
 void rh_ich9_pm_set_acpi(RhIch9Pm *pm, bool is_on);
+/** rh_ich9_pm_apm_written - a command at the APM port: it is recorded; true: it raises SMI# */
+bool rh_ich9_pm_apm_written(RhIch9Pm *pm);
 /** rh_ich9_pm_event - general-purpose event @nr (0..63) happened */
 void rh_ich9_pm_event(RhIch9Pm *pm, unsigned nr);
 

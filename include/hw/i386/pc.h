@@ -51,7 +51,9 @@ typedef struct RhPcMachine {
     uint64_t above_4g;
     uint64_t tables_size;       /* direct boot: bytes for ACPI tables at the end of RAM below 4 GiB */
     uint64_t vmgenid_page;      /* direct boot: address of the page with the generation id; 0: none */
-    RhRegion *ram;              /* one for each bank, one more where the hole below 4 GiB parts a bank */
+    bool has_smm;               /* SMRAM is there, and SMIs reach CPUs */
+    RhRegion all_ram;           /* RAM alone, whatever lies over it */
+    RhRegion *ram;              /* its parts: one for each bank, one more where the hole below 4 GiB parts a bank */
     unsigned nr_ram;
     RhPcFirmware firmware;
     RhPcIrqs irqs;
@@ -67,6 +69,16 @@ typedef struct RhPcMachine {
 
 /** rh_pc_map_ram - @low_limit bytes below 4 GiB at most, the rest above; shows both */
 bool rh_pc_map_ram(RhPcMachine *pc, uint64_t low_limit, GError **err);
+/**
+ * rh_pc_settle_smm - machine option smm=: whether there is system management mode, if the board's chipset can; false: it cannot, or the
+ * accelerator, and the user asked
+ */
+bool rh_pc_settle_smm(RhPcMachine *pc, bool can_chipset, GError **err);
+/**
+ * rh_pc_raise_smi - an SMI, caused by what the calling vCPU does (by nobody's doing: for the first); @to_all: for all CPUs. @irqs: the
+ * board's RhPcIrqs
+ */
+void rh_pc_raise_smi(void *irqs, bool to_all);
 /** RhPcRam - where a part of a bank of RAM appears */
 typedef struct RhPcRam {
     RhRam *ram;
@@ -84,6 +96,8 @@ bool rh_pc_set_up_irqchip(RhPcMachine *pc, RhIrqchip kind, bool has_pit, GError 
 /** rh_pc_set_gsi, rh_pc_set_hpet_gsi - RhPinFns whose opaque is the board's RhPcIrqs: for the chipset, for the HPET */
 void rh_pc_set_gsi(void *irqs, unsigned gsi, int level);
 void rh_pc_set_hpet_gsi(void *irqs, unsigned gsi, int level);
+/** rh_pc_request - the accelerator's vcpu_interrupt, where it has one; SMIs only where the board has system management mode */
+void rh_pc_request(RhVcpu *vcpu, int kind, int level);
 /** rh_pc_make_cpus - the -smp CPUs, threads and all */
 bool rh_pc_make_cpus(RhMachine *machine, GError **err);
 /**

@@ -7,6 +7,7 @@
 
 #include "hw/acpi/ich9-pm.h"
 #include "hw/core/isa.h"
+#include "hw/nvram/fw_cfg.h"
 #include "hw/pci/host.h"
 
 #define RH_TYPE_Q35_HOST "q35-pcihost"
@@ -26,6 +27,8 @@ typedef struct RhQ35Host {
     RhRam *ram;                 /* the machine's; addresses below 4 GiB are offsets in it */
     uint64_t below_4g;          /* bytes of it below 4 GiB */
     uint64_t above_4g;
+    RhRegion *all_ram;          /* the board's container of RAM alone; needed for has_smm */
+    bool has_smm;               /* there is SMRAM, in vm->smm_memory */
     uint64_t hole64_size;       /* property */
     RhRegion pci_memory;        /* what is not RAM belongs to PCI */
 } RhQ35Host;
@@ -39,8 +42,14 @@ typedef struct RhMch {
     RhRegion pam_pci[RH_Q35_NR_PAM];
     RhRegion pam_rom[RH_Q35_NR_PAM];
     RhRegion legacy_hole;       /* 640 KiB to 1 MiB of the bus, where no device answers: not RAM shining through */
-    RhRegion smram_pci;
-    RhRegion tseg;
+    RhRegion smram_pci;         /* closed to CPUs: what is on the bus at 0xa0000 */
+    RhRegion high_open;         /* D_OPEN: SMRAM at its high address, for everyone */
+    RhRegion tseg;              /* closed to CPUs: nothing */
+    RhSpace *smm_memory;        /* NULL: no CPU has system management mode */
+    RhRegion smm_root;          /* all of memory, and over it: */
+    RhRegion smm_rest;
+    RhRegion smm_segment;       /* 128 KiB, at 0xa0000 or high */
+    RhRegion smm_tseg;
 } RhMch;
 
 typedef struct RhIch9LpcState {
@@ -50,9 +59,12 @@ typedef struct RhIch9LpcState {
     uint8_t reset_control;
     uint8_t rcrb[RH_ICH9_RCRB_SIZE];
     uint8_t pirq_levels;        /* what PCI drives, one bit each */
+    uint64_t smi_wanted;        /* by firmware: RH_SMI_*, little-endian; lpc-smi.c */
+    uint64_t smi_features;      /* agreed */
+    uint8_t is_smi_agreed;      /* until reset */
 } RhIch9LpcState;
 
-/** RhIch9Lpc - device 00:1f.0; provides isa.0. Its board sets set_gsi before realize. */
+/** RhIch9Lpc - device 00:1f.0; provides isa.0. Its board sets set_gsi and raise_smi before realize. */
 typedef struct RhIch9Lpc {
     RhPciDevice parent;
     uint8_t disable_s3;
@@ -64,6 +76,9 @@ typedef struct RhIch9Lpc {
     RhIsaBus *isa;
     RhPinFn *set_gsi;           /* board's interrupt inputs 0..23 */
     void *gsi_opaque;
+    void (*raise_smi)(void *opaque, bool to_all);   /* NULL: the board has no system management mode */
+    void *smi_opaque;
+    uint64_t smi_offered;       /* RH_SMI_*, little-endian */
     uint32_t gsi_sources[RH_ICH9_NR_GSIS];  /* who holds each input up; derived */
     RhIch9Pm pm;
     RhRegion pm_ports;
@@ -75,6 +90,10 @@ typedef struct RhIch9Lpc {
     RhIch9LpcState regs;
 } RhIch9Lpc;
 
+/** RH_SMI_BROADCAST - the APM port's SMI goes to all CPUs, not only to the one that wrote */
+#define RH_SMI_BROADCAST 1u
+/** rh_ich9_offer_smi - let firmware choose, by files of @fw (lpc-smi.c). false: there is no room for them. */
+bool rh_ich9_offer_smi(RhIch9Lpc *lpc, RhFwCfg *fw, GError **err);
 /** rh_ich9_connect_pci - let the root bus's pins reach the LPC bridge's PIRQ inputs */
 void rh_ich9_connect_pci(RhIch9Lpc *lpc, RhPciBus *bus);
 

@@ -4,6 +4,7 @@
  */
 #include <glib.h>
 #include <string.h>
+#include "libqtest-fw-cfg.h"
 #include "libqtest-pci.h"
 
 enum { LPC = qpci_bdf(0, 31, 0), BASE = 0x600, STATUS = 0, ENABLE = 2, CONTROL = 4, TIMER = 8, GPE = 0x20, SMI = 0x30 };
@@ -121,6 +122,117 @@ static void test_sleep(void)
     qtest_quit(q);
 }
 
+/* --- SMI: who gets it is tests/guest/micro/smm.c's business --- */
+
+static uint16_t key_of(Qtest *q, const char *name)
+{
+    uint32_t len;
+
+    return qfw_find(q, name, &len);
+}
+
+enum { SMI_STATUS = SMI + 4, GLOBAL = 0x01, EOS = 0x02, APM_BIT = 0x20, PMCON = 0xa0, SMI_LOCK = 0x10 };
+
+static void test_smi(void)
+{
+    Qtest *q = start("-M smm=on");
+
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, 0);
+    qtest_outb(q, APM + 1, 0x5a);
+    qtest_outb(q, APM, 0x77);                           /* not enabled: it is only a port */
+    g_assert_cmphex(qtest_inb(q, APM), ==, 0x77);
+    g_assert_cmphex(qtest_inb(q, APM + 1), ==, 0x5a);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, 0);
+    qtest_outl(q, BASE + SMI, APM_BIT | EOS);           /* recorded, but not sent */
+    qtest_outb(q, APM, 0x02);
+    g_assert_cmphex(qtest_inw(q, BASE + CONTROL) & SCI_EN, ==, SCI_EN);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, APM_BIT);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, APM_BIT | EOS);
+    qtest_outl(q, BASE + SMI_STATUS, GLOBAL);           /* another bit */
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, APM_BIT);
+    qtest_outl(q, BASE + SMI_STATUS, APM_BIT);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, 0);
+    qtest_outl(q, BASE + SMI, APM_BIT | EOS | GLOBAL);
+    qtest_outb(q, APM, 0x03);
+    g_assert_cmphex(qtest_inw(q, BASE + CONTROL) & SCI_EN, ==, 0);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, APM_BIT);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, APM_BIT | GLOBAL);
+
+    qpci_writel(q, LPC, PMCON, UINT32_MAX);             /* GBL_SMI_EN stays from here on, and so does the lock */
+    g_assert_cmphex(qpci_readl(q, LPC, PMCON), ==, SMI_LOCK);
+    qtest_outl(q, BASE + SMI, 0);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, GLOBAL);
+    qpci_writel(q, LPC, PMCON, 0);
+    g_assert_cmphex(qpci_readl(q, LPC, PMCON), ==, SMI_LOCK);
+    qtest_reset(q);
+    place(q);
+    g_assert_cmphex(qpci_readl(q, LPC, PMCON), ==, 0);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, 0);
+    qtest_outl(q, BASE + SMI, GLOBAL);
+    qtest_outl(q, BASE + SMI, 0);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, 0);
+    qtest_quit(q);
+}
+
+/* Firmware that finds SMIs enabled at reset leaves system management mode alone. */
+static void test_no_smi(void)
+{
+    Qtest *q = start("-M smm=off");
+
+    g_assert_cmphex(qtest_inl(q, BASE + SMI), ==, APM_BIT);
+    qtest_outl(q, BASE + SMI, APM_BIT | GLOBAL);
+    qtest_outb(q, APM, 0x02);
+    g_assert_cmphex(qtest_inw(q, BASE + CONTROL) & SCI_EN, ==, SCI_EN);
+    g_assert_cmphex(qtest_inl(q, BASE + SMI_STATUS), ==, 0);
+    g_assert_cmphex(key_of(q, "etc/smi/supported-features"), ==, 0);
+    qtest_quit(q);
+    qtest_refused("-M microvm,smm=on -nodefaults", "'smm' is 'on', must be 'off' or 'auto': microvm-machine has no");
+}
+
+enum { REQUEST = 0x1000, WANTED = 0x2000 };
+
+static void want(Qtest *q, uint64_t features)
+{
+    uint16_t key = key_of(q, "etc/smi/requested-features");
+
+    qtest_writeq(q, WANTED, features);
+    g_assert_cmphex(qfw_dma(q, REQUEST, (uint32_t)key << 16 | QFW_SELECT_KEY | QFW_WRITE, 8, WANTED), ==, 0);
+}
+
+static bool is_agreed(Qtest *q)
+{
+    uint8_t byte;
+
+    qtest_outw(q, QFW_SELECT, key_of(q, "etc/smi/features-ok"));
+    qfw_bytes(q, &byte, 1);
+    return byte;
+}
+
+static void test_smi_features(void)
+{
+    Qtest *q = start("-M smm=on");
+    uint64_t offered = 0;
+
+    qtest_outw(q, QFW_SELECT, key_of(q, "etc/smi/supported-features"));
+    qfw_bytes(q, &offered, sizeof(offered));
+    g_assert_cmphex(offered, ==, 1);                    /* broadcast */
+    want(q, 3);
+    g_assert_false(is_agreed(q));
+    want(q, 1);
+    g_assert_true(is_agreed(q));
+    want(q, 2);                                         /* too late */
+    g_assert_true(is_agreed(q));
+    qtest_outl(q, BASE + SMI, APM_BIT | GLOBAL);
+    qtest_outb(q, APM, 0);
+    qtest_reset(q);
+    want(q, 2);
+    g_assert_false(is_agreed(q));
+    qtest_quit(q);
+    q = start("-M smm=on -global ICH9-LPC.x-smi-broadcast=off");
+    g_assert_cmphex(key_of(q, "etc/smi/supported-features"), ==, 0);
+    qtest_quit(q);
+}
+
 static void test_ged(void)
 {
     Qtest *q = qtest_start("-M microvm -m 16 -nodefaults -no-shutdown");
@@ -151,6 +263,9 @@ int main(int argc, char **argv)
     g_test_add_func("/pm/timer", test_timer);
     g_test_add_func("/pm/button", test_button);
     g_test_add_func("/pm/sleep", test_sleep);
+    g_test_add_func("/pm/smi", test_smi);
+    g_test_add_func("/pm/no-smi", test_no_smi);
+    g_test_add_func("/pm/smi-features", test_smi_features);
     g_test_add_func("/pm/acpi-ged", test_ged);
     return g_test_run();
 }

@@ -1,6 +1,6 @@
 /*
  * The q35's host bridge (q35-pcihost and mch): configuration mechanism #1 and ECAM, where ECAM is, who answers below 1 MiB
- * (PAM), odd sizes, reset.  Spec: PCI 3.0 §3.2.2.3.2, Intel Q35 datasheet (316966) §5.1.
+ * (PAM), who sees SMRAM, odd sizes, reset.  Spec: PCI 3.0 §3.2.2.3.2, Intel Q35 datasheet (316966) §5.1.
  */
 #include <glib.h>
 #include "libqtest-pci.h"
@@ -115,11 +115,99 @@ static void test_pam(void)
     qtest_quit(q);
 }
 
+/* --- SMRAM, as CPUs outside system management mode see it; for its inside: tests/guest/micro/smm.c --- */
+
+enum { SMRAM = 0x9d, ESMRAMC = 0x9e, OPEN = 0x40, LOCK = 0x10, ON = 0x08, FIXED = 0x02, HIGH = 0x80, TSEG = 1,
+       LOW_AT = 0xa8000, RAM_END = 32 << 20, SECRET = 0x5ec2e7 };
+#define HIGH_AT UINT64_C(0xfeda8000)
+
+static void expect_smram(Qtest *q, uint64_t at, uint32_t secret, bool is_seen)
+{
+    g_assert_cmphex(qtest_readl(q, at), ==, is_seen ? secret : UINT32_MAX);
+    if (!is_seen) {
+        qtest_writel(q, at, 0);     /* does not get there, as the next look at it shows */
+    }
+}
+
+static void expect_segment(Qtest *q, uint8_t smram, uint8_t esmramc, bool is_low, bool is_high)
+{
+    qpci_writeb(q, MCH, SMRAM, smram);
+    qpci_writeb(q, MCH, ESMRAMC, esmramc);
+    expect_smram(q, LOW_AT, SECRET, is_low);
+    expect_smram(q, HIGH_AT, SECRET, is_high);
+}
+
+static void test_smram(void)
+{
+    static const char *const args[] = { "on", "off" };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(args); i++) {
+        g_autofree char *line = g_strdup_printf("-M q35,smm=%s -m 32 -nodefaults", args[i]);
+        Qtest *q = qtest_start(line);
+
+        g_assert_cmphex(qpci_readb(q, MCH, SMRAM), ==, FIXED);
+        g_assert_cmphex(qpci_readb(q, MCH, ESMRAMC), ==, 0x38);
+        qpci_writeb(q, MCH, SMRAM, OPEN | ON);
+        qtest_writel(q, LOW_AT, SECRET);
+        expect_segment(q, OPEN | ON, 0, true, false);
+        expect_segment(q, ON, 0, false, false);
+        expect_segment(q, 0, 0, false, false);
+        expect_segment(q, OPEN, 0, true, false);
+        expect_segment(q, ON, HIGH, false, false);
+        expect_segment(q, OPEN | ON, HIGH, false, true);
+        qpci_writeb(q, MCH, SMRAM, OPEN | ON | LOCK);           /* the lock closes, and holds */
+        g_assert_cmphex(qpci_readb(q, MCH, SMRAM), ==, FIXED | ON | LOCK);
+        qpci_writeb(q, MCH, ESMRAMC, TSEG);
+        g_assert_cmphex(qpci_readb(q, MCH, ESMRAMC), ==, 0x38 | HIGH);
+        expect_segment(q, OPEN, 0, false, false);
+        g_assert_cmphex(qpci_readb(q, MCH, SMRAM), ==, FIXED | ON | LOCK);
+        qtest_reset(q);
+        g_assert_cmphex(qpci_readb(q, MCH, SMRAM), ==, FIXED);
+        expect_segment(q, OPEN | ON, 0, true, false);
+        qtest_quit(q);
+    }
+}
+
+/* The last 1, 2, 8 or 16 MiB of RAM; not without G_SMRAME. */
+static void test_tseg(void)
+{
+    static const uint32_t mbytes[] = { 1, 2, 8, 16 };
+    Qtest *q = qtest_start("-M q35,smm=on -m 32 -nodefaults");
+
+    g_assert_cmphex(qpci_readw(q, MCH, 0x50), ==, 16);
+    for (uint8_t i = 0; i < G_N_ELEMENTS(mbytes); i++) {
+        uint32_t start = RAM_END - (mbytes[i] << 20);
+
+        qpci_writeb(q, MCH, SMRAM, ON);
+        qpci_writeb(q, MCH, ESMRAMC, 0);
+        qtest_writel(q, start - 4, 1);
+        qtest_writel(q, start, 2);
+        qtest_writel(q, RAM_END - 4, 3);
+        qpci_writeb(q, MCH, ESMRAMC, (uint8_t)(i << 1 | TSEG));
+        expect_smram(q, start - 4, 1, true);
+        expect_smram(q, start, 2, false);
+        expect_smram(q, RAM_END - 4, 3, false);
+        qpci_writeb(q, MCH, SMRAM, ON | OPEN);
+        expect_smram(q, start, 2, true);
+        expect_smram(q, RAM_END - 4, 3, true);
+        qpci_writeb(q, MCH, SMRAM, 0);
+        expect_smram(q, start, 2, true);
+    }
+    qpci_writeb(q, MCH, SMRAM, ON | LOCK);
+    qpci_writeb(q, MCH, ESMRAMC, 0);
+    expect_smram(q, RAM_END - 4, 3, false);
+    qtest_reset(q);
+    expect_smram(q, RAM_END - 4, 3, true);
+    qtest_quit(q);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/q35/ports", test_ports);
     g_test_add_func("/q35/ecam", test_ecam);
     g_test_add_func("/q35/pam", test_pam);
+    g_test_add_func("/q35/smram", test_smram);
+    g_test_add_func("/q35/tseg", test_tseg);
     return g_test_run();
 }
