@@ -81,6 +81,21 @@ def boot_order():
 
 
 @case
+def smm_taken():
+    """SeaBIOS puts its handler into SMRAM and closes that, where there is any; a boot sector reads the register and ends with it."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    image = LOGS / "smm-taken.img"
+    # mov eax, 0x8000009c; mov dx, 0xcf8; out dx, eax; mov dl, 0xfd; in al, dx; mov dx, 0xf4; out dx, al; jmp .
+    code = bytes.fromhex("66b89c000080baf80c66efb2fdecbaf400eeebfe")
+    image.write_bytes(code.ljust(SECTOR - 2, b"\0") + b"\x55\xaa" + b"\0" * (1 << 20))
+    for smm, smram in (("on", 0x0a), ("auto", 0x0a), ("off", 0x02)):
+        with Machine("-accel", "tcg", "-m", "64", "-M", f"q35,smm={smm}", "-net", "none", "-device",
+                     "isa-debug-exit,iobase=0xf4,iosize=4", "-drive", f"if=none,id=d,file={image},format=raw,readonly=on",
+                     "-device", "virtio-blk-pci,drive=d,bootindex=1", name="smm-taken") as machine:
+            machine.wait(smram << 1 | 1, 60)
+
+
+@case
 def grub_menu():
     """GRUB from virtio-blk shows its menu on the serial line and answers keys."""
     LOGS.mkdir(parents=True, exist_ok=True)

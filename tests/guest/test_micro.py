@@ -127,6 +127,17 @@ def reset_ways():
 
 
 @case
+def smm():
+    """A guest that is its own firmware moves into SMRAM, closes it, and stays itself through SMIs: translated and interpreted."""
+    for options in ("", ",x-translate=off"):
+        with Machine("-accel", "tcg" + options, "-cpu", "max", "-M", "q35,smm=on", "-m", "64", "-smp", "2", "-no-reboot",
+                     *DEBUG_EXIT, "-bios", GUESTS / "micro/smm.rom", name="smm") as machine:
+            machine.expect("^SMM: broadcast", 20)
+            machine.expect("^SMM: PASSED", 20)
+            machine.wait(PASSED)
+
+
+@case
 def no_reboot():
     """With -no-reboot a reset ends the program, and QMP says why."""
     with Machine(*accel(), "-M", "q35", "-m", "64", "-no-reboot", "-bios",
