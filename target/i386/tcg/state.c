@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#if RH_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
 #include "target/i386/features.h"
 #include "target/i386/tcg/features.h"
 
@@ -13,6 +16,14 @@
 #define XSTATE_SSE 2u
 #define XSTATE_AVX 4u
 #define XSTATE_ALL (XSTATE_X87 | XSTATE_SSE | XSTATE_AVX)
+
+/* What is reachable only from there is no leak: the sanitizer does not look into mappings by itself. */
+static void tell_sanitizer(RhTcgCpu *cpu, bool is_there)
+{
+#if RH_ASAN
+    (is_there ? __lsan_register_root_region : __lsan_unregister_root_region)(cpu, sizeof(*cpu));
+#endif
+}
 
 RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu, GError **err)
 {
@@ -23,6 +34,7 @@ RhTcgCpu *rh_tcg_cpu_new(RhVm *vm, RhVcpu *vcpu, GError **err)
         rh_fail_errno(err, errno, "No %zu KiB of address space below 2 GiB for a vCPU", sizeof(*cpu) / 1024);
         return NULL;
     }
+    tell_sanitizer(cpu, true);
     cpu->vm = vm;
     cpu->vcpu = vcpu;
     if (vcpu) {
@@ -41,6 +53,7 @@ void rh_tcg_cpu_free(RhTcgCpu *cpu)
 {
     if (cpu) {
         rh_tcg_vector_fini(cpu);
+        tell_sanitizer(cpu, false);
         munmap(cpu, sizeof(*cpu));
     }
 }
