@@ -20,7 +20,6 @@ typedef struct RhTcg {
     RhCpuLimits limits;
     bool has_limits;
     RhTcgClock clock;
-    int64_t tsc_stopped;        /* host TSC when the machine's clock stopped; 0: it runs */
 } RhTcg;
 
 static inline RhTcgCpu *rh_tcg_cpu(RhVcpu *vcpu)

@@ -5,7 +5,12 @@
 
 #include <time.h>
 #include "target/i386/cpuid.h"
+#include "target/i386/features.h"
+#include "softmmu/accel.h"
+#include "target/i386/tcg/features.h"
 #include "tcg-rig.h"
+
+enum { MSR_TSC = 0x10, MSR_TSC_ADJUST = 0x3b };
 
 static RhCpuidEntry leaf = { .leaf = 0x40000001, .eax = 1u << 3 };
 
@@ -51,7 +56,7 @@ static void test_runs(void)
     g_assert_cmpint(took / 1000, <=, g_get_monotonic_time() - began + 1000);
 
     tsc = rh_tcg_tsc(rig->cpu);
-    g_assert_true(rh_tcg_write_msr(rig->cpu, 0x10, tsc + UINT64_C(1000000000000)));
+    g_assert_true(rh_tcg_write_msr(rig->cpu, MSR_TSC, tsc + UINT64_C(1000000000000)));
     g_assert_cmpint(read_clock(rig, RIG_PAGES) - first, >=, took);
     g_assert_cmpint((read_clock(rig, RIG_PAGES) - first) / 1000, <=, g_get_monotonic_time() - began + 1000);
     rig_free(rig);
@@ -110,6 +115,68 @@ static void test_in_step(void)
     rig_free(rig);
 }
 
+static unsigned nr_told;
+
+static void note_move(RhVcpu *vcpu)
+{
+    nr_told++;
+}
+
+/* How long until the guest's counter has a value, whatever it was set to; the local APIC hears of each write. */
+static void test_deadline(void)
+{
+    RhTcgClock clock;
+    Rig *rig = clock_rig(&clock);
+    RhAccel accel = { .tsc_moved = note_move };
+    RhCpuLimits limits;
+    int64_t second, wait;
+    uint64_t rate;
+
+    rh_tcg_fill_limits(&limits);
+    g_assert_true(limits.features.word[RH_X86_1_ECX] & RH_X86_1_ECX_TSC_DEADLINE);
+    rig->vm->accel = &accel;
+    nr_told = 0;
+    g_assert_true(rh_tcg_write_msr(rig->cpu, MSR_TSC, UINT64_C(1) << 40));
+    g_assert_cmpint(rh_tcg_clock_wait(rig->cpu, (UINT64_C(1) << 40) - 1), ==, 0);
+    g_assert_cmpint(rh_tcg_clock_wait(rig->cpu, UINT64_MAX), >, INT64_C(1) << 50);
+    rate = (UINT64_C(1000000000) << 32) / clock.mul;
+    rate = clock.shift >= 0 ? rate >> clock.shift : rate << -clock.shift;
+    second = rh_tcg_clock_wait(rig->cpu, (UINT64_C(1) << 40) + rate);
+    g_assert_cmpint(second, >, 0);
+    g_assert_cmpint(second, <=, 1000001000);            /* the rate was rounded */
+    wait = rh_tcg_clock_wait(rig->cpu, (UINT64_C(1) << 40) + 3 * rate);
+    g_assert_cmpint(wait, >, second);
+    g_assert_cmpint(wait, <=, second + 2000001000);
+    g_assert_cmpuint(nr_told, ==, 1);
+    g_assert_true(rh_tcg_write_msr(rig->cpu, MSR_TSC_ADJUST, rig->cpu->tsc_adjust + 2 * rate));
+    g_assert_cmpuint(nr_told, ==, 2);
+    g_assert_cmpint(rh_tcg_clock_wait(rig->cpu, (UINT64_C(1) << 40) + 3 * rate), <=, wait - 1999999000);
+    rig->vm->accel = NULL;
+    rig_free(rig);
+}
+
+/* While the machine is stopped no time passes, for what is saved either. */
+static void test_stands(void)
+{
+    static RhX86State first, second;
+    RhTcgClock clock;
+    Rig *rig = clock_rig(&clock);
+
+    clock.stopped_tsc = (int64_t)rh_tcg_host_tsc();
+    rh_tcg_to_state(rig->cpu, &first);
+    g_usleep(1000);
+    rh_tcg_to_state(rig->cpu, &second);
+    g_assert_cmpuint(first.tsc, ==, second.tsc);
+    g_assert_cmpint(rh_tcg_clock_wait(rig->cpu, first.tsc), ==, 0);
+    g_assert_cmpint(rh_tcg_clock_wait(rig->cpu, first.tsc + 1), >, 0);
+    first.tsc += 1000;                                  /* as loaded: it goes on from there */
+    rh_tcg_from_state(rig->cpu, &first);
+    g_usleep(1000);
+    rh_tcg_to_state(rig->cpu, &second);
+    g_assert_cmpuint(second.tsc, ==, first.tsc);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -117,5 +184,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg/pvclock/calendar", test_calendar);
     g_test_add_func("/tcg/pvclock/odd", test_odd);
     g_test_add_func("/tcg/pvclock/in-step", test_in_step);
+    g_test_add_func("/tcg/pvclock/deadline", test_deadline);
+    g_test_add_func("/tcg/pvclock/stands", test_stands);
     return g_test_run();
 }

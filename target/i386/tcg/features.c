@@ -10,7 +10,7 @@
 
 static const char own_features[] =
     "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush "
-    "pcid x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay "
+    "pcid x2apic tsc-deadline hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay "
     "fsgsbase tsc-adjust smep erms invpcid rdseed smap clflushopt clwb umip rdpid fsrm "
     "syscall nx pdpe1gb rdtscp lm lahf-lm cr8legacy arat rdrand xsave xsaveopt xsavec xgetbv1 xsaves movbe";
 static const char native_features[] =

@@ -92,13 +92,26 @@ static void make_ready(RhTcgCpu *cpu)
     g_mutex_unlock(&clock->lock);
 }
 
+/* The shift is 32 at most. */
+static int64_t ticks_to_ns(const RhTcgClock *clock, uint64_t ticks)
+{
+    unsigned __int128 ns = (unsigned __int128)ticks * clock->mul >> (32 - clock->shift);
+
+    return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
 static int64_t guest_ns(const RhTcgClock *clock)
 {
-    uint64_t ticks = rh_tcg_host_tsc() - (uint64_t)clock->zero_tsc;
-    unsigned __int128 shifted = clock->shift >= 0 ? (unsigned __int128)ticks << clock->shift
-                                                  : (unsigned __int128)ticks >> -clock->shift;
+    return ticks_to_ns(clock, rh_tcg_clock_tsc(clock) - (uint64_t)clock->zero_tsc);
+}
 
-    return (int64_t)(shifted * clock->mul >> 32);
+int64_t rh_tcg_clock_wait(RhTcgCpu *cpu, uint64_t tsc)
+{
+    uint64_t now;
+
+    make_ready(cpu);
+    now = rh_tcg_clock_tsc(cpu->clock) + (uint64_t)__atomic_load_n(&cpu->tsc_offset, __ATOMIC_RELAXED);
+    return tsc <= now ? 0 : MIN(ticks_to_ns(cpu->clock, tsc - now), INT64_MAX - 1) + 1;
 }
 
 /* An odd version says that the rest is being written. */

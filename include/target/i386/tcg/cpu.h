@@ -202,7 +202,7 @@ struct RhTcgCpu {
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, misc_enable, tsc_adjust, tsc_aux, tsc_deadline;
-    int64_t tsc_offset;             /* guest TSC = host TSC + this */
+    int64_t tsc_offset;             /* guest TSC = host TSC + this; atomic: timers read it (rh_tcg_clock_wait) */
     uint64_t told_tsc;              /* the TSC that rh_tcg_to_state gave last */
     uint64_t smbase;
     RhX86Msr msrs[RH_X86_MAX_MSRS]; /* MTRRs and others without a meaning here */
@@ -419,6 +419,10 @@ bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret);     /* #GP(0
 bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value);
 void rh_tcg_cpuid(RhTcgCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
 uint64_t rh_tcg_tsc(const RhTcgCpu *cpu);
+static inline void rh_tcg_set_tsc_offset(RhTcgCpu *cpu, int64_t offset)
+{
+    __atomic_store_n(&cpu->tsc_offset, offset, __ATOMIC_RELAXED);
+}
 /** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up */
 void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask);
 /** rh_tcg_enter_smm, rh_tcg_rsm */
