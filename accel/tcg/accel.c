@@ -75,7 +75,7 @@ static void tcg_fini(RhObject *obj)
 static bool tcg_set_up_irqchip(RhAccel *accel, RhIrqchip kind, bool has_pit, GError **err)
 {
     accel->irqchip = RH_IRQCHIP_OFF;
-    return true;
+    return rh_device_create(accel->obj.vm, NULL, NULL, RH_TYPE_TCG_CLOCK, NULL, NULL, err);
 }
 
 static const RhCpuLimits *tcg_cpu_limits(RhAccel *accel)
@@ -87,6 +87,17 @@ static const RhCpuLimits *tcg_cpu_limits(RhAccel *accel)
         tcg->has_limits = true;
     }
     return &tcg->limits;
+}
+
+/* As vcpu_run begins: pointers into guest memory are good for an RCU reader, from now on. */
+static void tell_clock(RhVcpu *vcpu, void *unused)
+{
+    RhTcgCpu *cpu = rh_tcg_cpu(vcpu);
+
+    rh_rcu_read_lock();
+    rh_tlb_flush(cpu, false);
+    rh_tcg_clock_tell(cpu);
+    rh_rcu_read_unlock();
 }
 
 /* Guests see no time pass while the machine is stopped. vCPUs do not run now. */
@@ -110,8 +121,12 @@ static void tcg_set_clock_running(RhAccel *accel, bool is_running)
             if (accel->tsc_moved) {
                 accel->tsc_moved(vcpus->pdata[i]);      /* it may have been loaded since */
             }
+            if (clock->is_loaded) {
+                rh_vcpu_run_on(vcpus->pdata[i], tell_clock, NULL);
+            }
         }
     }
+    clock->is_loaded = false;
 }
 
 static int64_t tcg_tsc_wait(RhVcpu *vcpu, uint64_t tsc)
@@ -250,7 +265,7 @@ static const RhProp tcg_props[] = {
 };
 
 RH_ACCEL(RhTcg,
-    .name              = RH_ACCEL_NAME("tcg"),
+    .name              = RH_TYPE_TCG_ACCEL,
     .doc               = "the engine of our own, for hosts without KVM",
     .props             = RH_TABLE(tcg_props),
     .fini              = tcg_fini,

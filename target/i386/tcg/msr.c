@@ -229,9 +229,7 @@ static bool write_tsc(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 
     rh_tcg_set_tsc_offset(cpu, cpu->tsc_offset + (int64_t)delta);
     cpu->tsc_adjust += delta;
-    for (uint32_t i = 0; i < cpu->nr_msrs; i++) {
-        rh_tcg_clock_tsc_moved(cpu, cpu->msrs[i].index, cpu->msrs[i].value);
-    }
+    rh_tcg_clock_tell(cpu);
     if (cpu->vm && cpu->vm->accel && cpu->vm->accel->tsc_moved) {
         RH_WITH_MACHINE_LOCK(cpu->vm) {
             cpu->vm->accel->tsc_moved(cpu->vcpu);
