@@ -224,6 +224,9 @@ static const Case cases[] = {
     { "rep stosb by ECX and EDI", CODE("\x67\xf3\xaa"), L,
       .before = { R(RAX, 0x5a), R(RCX, UINT64_C(0x100000002)), R(RDI, UINT64_C(0x100000000) + DATA) },
       .after = { R(RCX, 0), R(RDI, DATA + 2) }, .memory_after = { M(8, DATA, 0x5a5a) } },
+    { "cmpsb reads ES:RDI first", CODE("\xa6"), L, .before = { R(RSI, END), R(RDI, END + 0x1001) }, FAULT(PF), .cr2 = END + 0x1001 },
+    { "repe cmpsb does, too", CODE("\xf3\xa6"), L, .before = { R(RCX, 9), R(RSI, UINT64_C(1) << 62), R(RDI, END) }, FAULT(PF), .cr2 = END },
+    { "movsb reads, then looks where to", CODE("\xa4"), L, .before = { R(RSI, END), R(RDI, UINT64_C(1) << 62) }, FAULT(PF), .cr2 = END },
     { "repe cmpsb", CODE("\xf3\xa6"), L, .before = { R(RCX, 8), R(RSI, DATA), R(RDI, DATA + 0x10) },
       .memory = { M(8, DATA, 0x030201), M(8, DATA + 0x10, 0x040201) }, .after = { R(RCX, 5), R(RSI, DATA + 3), R(RDI, DATA + 0x13) },
       .sets_flags = true, .rflags_after = CF | PF | AF | SF },
@@ -721,6 +724,45 @@ static void write_port(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
 
 static const RhRegionOps port_ops = { .read = read_port, .write = write_port };
 
+/* INS and OUTS by ECX, ESI, EDI: upwards into a page that is not there, downwards, and not at all. */
+static void check_port_edges(Rig *rig, Port *port)
+{
+    RhTcgCpu *cpu = rig->cpu;
+    const uint64_t above = UINT64_C(0x5a) << 32;
+
+    rig_code(rig, "\x67\xf3\x6c\x67\xf3\x6e\x67\xf3\x6f", 9);      /* rep insb; rep outsb; rep outsd */
+    cpu->rip = RIG_CODE;
+    cpu->gpr[RH_RDI] = above | (END - 2);
+    cpu->gpr[RH_RCX] = above | 4;
+    port->nr_reads = 0;
+    g_assert_false(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->fault.cr2, ==, END);
+    g_assert_cmphex(cpu->gpr[RH_RDI], ==, END);
+    g_assert_cmphex(cpu->gpr[RH_RCX], ==, 2);
+    g_assert_cmphex(cpu->rip, ==, RIG_CODE);
+    g_assert_cmpuint(port->nr_reads, ==, 2);
+
+    cpu->rip = RIG_CODE + 3;
+    cpu->rflags |= RH_RFLAGS_DF;
+    rig_poke(rig, DATA, 4, 0x44332211);
+    cpu->gpr[RH_RSI] = above | (DATA + 2);
+    cpu->gpr[RH_RCX] = above | 3;
+    port->nr_writes = 0;
+    g_assert_true(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->gpr[RH_RSI], ==, DATA - 1);
+    g_assert_cmphex(cpu->gpr[RH_RCX], ==, 0);
+    g_assert_cmphex(port->last, ==, 0x11);
+    g_assert_cmpuint(port->nr_writes, ==, 3);
+
+    cpu->gpr[RH_RSI] = END;
+    cpu->gpr[RH_RCX] = above;
+    g_assert_true(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->gpr[RH_RSI], ==, END);
+    g_assert_cmphex(cpu->rip, ==, RIG_CODE + 9);
+    g_assert_cmpuint(port->nr_writes, ==, 3);
+    cpu->rflags &= ~(uint64_t)RH_RFLAGS_DF;
+}
+
 static void test_ports(void)
 {
     Rig *rig = rig_new();
@@ -762,6 +804,7 @@ static void test_ports(void)
     g_assert_false(rh_tcg_step(cpu));
     g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_PF);
     g_assert_cmpuint(port.nr_reads, ==, 0);
+    check_port_edges(rig, &port);
     rh_lock(&rig->vm->lock);
     rh_region_fini(&port.region);
     rh_unlock(&rig->vm->lock);
