@@ -696,6 +696,60 @@ static void test_v86(void)
     rig_free(rig);
 }
 
+/* POPF under VME; CLI and STI of programs under PVI, whose PUSHF and POPF are as ever. */
+static void test_virtual_flags(void)
+{
+    enum { IF = RH_RFLAGS_IF, VIF = RH_RFLAGS_VIF, VIP = RH_RFLAGS_VIP, TF = RH_RFLAGS_TF, IOPL = RH_RFLAGS_IOPL };
+    static const struct {
+        uint8_t code;
+        RigMode mode;
+        bool is_v86;
+        uint64_t cr4, rflags, stack;
+        int vector;
+        uint64_t rflags_after;
+    } rows[] = {
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF, IF | CF, -1, IF | VIF | CF },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, VIF, IOPL, -1, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | VIP, 0, -1, IF | VIP },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | VIP, IF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF, TF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_PVI, IF, IF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | IOPL, 0, -1, IOPL },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IF, 0, -1, IF | VIF },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIP, 0, RH_EXC_GP, 0 },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_VME, IF, 0, RH_EXC_GP, 0 },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IOPL | VIP, 0, -1, IOPL | IF | VIP },
+        { 0xfa, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIF, 0, -1, IF },
+        { 0xfa, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIF | VIP, 0, -1, IF | VIP },
+        { 0xfa, RIG_LONG, false, RH_CR4_PVI, IF | VIF, 0, -1, IF },
+        { 0xfa, RIG_LONG, false, 0, IF | VIF, 0, RH_EXC_GP, 0 },
+        { 0x9d, RIG_LONG, false, RH_CR4_PVI, IF | VIF, CF, -1, IF | VIF | CF },
+    };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        rig_enter(rig, rows[i].mode, rows[i].is_v86 ? 0 : 3);
+        for (unsigned seg = RH_ES; seg <= RH_GS && rows[i].is_v86; seg++) {
+            cpu->seg[seg] = (RhX86Segment){ 0, 0xffff, RH_SEG_P | RH_SEG_DPL | RH_SEG_S | 3, 0 };
+        }
+        cpu->rflags = 2 | rows[i].rflags | (rows[i].is_v86 ? RH_RFLAGS_VM : 0);
+        cpu->cr4 |= rows[i].cr4;
+        cpu->gpr[RH_RSP] = 0x4000;
+        rh_tcg_settle(cpu);
+        rig_poke(rig, 0x4000, 8, rows[i].stack);
+        rig_code(rig, (const uint8_t[]){ rows[i].code, 0x90 }, 2);
+        g_assert_cmpint(rh_tcg_step(cpu), ==, rows[i].vector < 0);
+        if (rows[i].vector >= 0) {
+            g_assert_cmpuint(cpu->fault.vector, ==, rows[i].vector);
+            g_assert_cmphex(cpu->gpr[RH_RSP], ==, 0x4000);
+        } else {
+            g_assert_cmphex(cpu->rflags & ~(uint64_t)RH_RFLAGS_VM, ==, rows[i].rflags_after | 2);
+        }
+    }
+    rig_free(rig);
+}
+
 /* ---- ports: a device that keeps what it was told ---- */
 
 typedef struct Port {
@@ -857,6 +911,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
     g_test_add_func("/tcg-interp/v86", test_v86);
+    g_test_add_func("/tcg-interp/virtual-flags", test_virtual_flags);
     g_test_add_func("/tcg-interp/sysret-refused", test_sysret_refused);
     g_test_add_func("/tcg-interp/ports", test_ports);
     g_test_add_func("/tcg-interp/xgetbv", test_xgetbv);

@@ -102,6 +102,9 @@ void rh_tcg_settle(RhTcgCpu *cpu)
     for (unsigned i = 0; i < RH_NR_SEG; i++) {
         cpu->segment_base[i] = cpu->seg[i].base;
     }
+    if (rh_tcg_awaits_virtual(cpu)) {
+        cpu->attention = 1;
+    }
 }
 
 /* --- state in and out --- */

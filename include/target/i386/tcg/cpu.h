@@ -265,6 +265,15 @@ struct RhTcgCpu {
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
 
+/** rh_tcg_awaits_virtual - VME, PVI: VIF and VIP are both set where the CPU looks at them, SDM vol. 3 §20.3.2: #GP at the next instruction */
+static inline bool rh_tcg_awaits_virtual(const RhTcgCpu *cpu)
+{
+    const uint64_t both = RH_RFLAGS_VIF | RH_RFLAGS_VIP;
+
+    return (cpu->rflags & both) == both && cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_IOPL) != RH_RFLAGS_IOPL &&
+           (cpu->cr4 & (cpu->is_v86 ? RH_CR4_VME : RH_CR4_PVI));
+}
+
 static inline bool rh_tcg_has(const RhTcgCpu *cpu, RhInsnFeature feature)
 {
     return cpu->features[feature / 64] >> (feature % 64) & 1;
@@ -423,7 +432,7 @@ static inline void rh_tcg_set_tsc_offset(RhTcgCpu *cpu, int64_t offset)
 {
     __atomic_store_n(&cpu->tsc_offset, offset, __ATOMIC_RELAXED);
 }
-/** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up */
+/** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up, or VIF with VIP */
 void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask);
 /** rh_tcg_enter_smm, rh_tcg_rsm */
 void rh_tcg_enter_smm(RhTcgCpu *cpu);
@@ -434,7 +443,8 @@ void rh_tcg_settle(RhTcgCpu *cpu);
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
 /**
  * rh_tcg_check_traps - between two instructions: false: cpu->fault holds the #DB that data breakpoints or a task switch have set
- * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
+ * off, or the #GP of a virtual interrupt that the program is ready for, to be delivered before interrupts are. Whenever one is
+ * due, attention is set. The #DB of a single step takes the others along.
  */
 bool rh_tcg_check_traps(RhTcgCpu *cpu);
 /** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; nobody else has to */
