@@ -211,6 +211,41 @@ static void test_msix(Board *f, gconstpointer data)
     g_assert_cmphex(board_load(f, 0xfe00000c, 4), ==, 0);
 }
 
+/* Every vector there is, up to the most that a table may have; a stream of another device's table is refused whole. */
+static void test_msix_large(Board *f, gconstpointer data)
+{
+    enum { NR = 2048, LAST = NR - 1, TABLE = 0xfe000000 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    const unsigned devfn = 5 << 3;
+    size_t pos = 0;
+    RhPciDevice *dev = (RhPciDevice *)board_add(f, "{'driver': 'virtio-rng-pci', 'vectors': 2048, 'addr': '5'}", &error);
+    RhPciDevice *other = (RhPciDevice *)board_add(f, "{'driver': 'virtio-rng-pci', 'vectors': 65, 'addr': '6'}", &error);
+    uint32_t bar;
+
+    g_assert_no_error(error);
+    bar = rh_ld32(rh_pci_config(dev) + dev->msix_cap + RH_PCI_MSIX_TABLE);
+    g_assert_cmpuint(bar, <, 6);                                    /* the table begins it */
+    board_config_write(f, 0, devfn, RH_PCI_BAR0 + 4 * bar, 4, TABLE);
+    board_config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    board_store(f, TABLE + LAST * 16, 0x200000, 4);
+    board_store(f, TABLE + LAST * 16 + 8, 0x77, 4);
+    board_config_write(f, 0, devfn, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    g_assert_true(rh_pci_notify(dev, LAST));
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmpuint(pos, ==, saved->len);
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0);            /* pending, still */
+    g_assert_cmphex(board_load(f, TABLE + LAST * 16 + 8, 4), ==, 0x77);
+    board_store(f, TABLE + LAST * 16 + 12, 0, 4);
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
+
+    pos = 0;
+    g_assert_false(rh_device_load(&other->parent, saved->data, saved->len, &pos, &error));
+    g_assert_nonnull(strstr(error->message, "State has 33024 extra bytes, must have 1056"));
+}
+
 static void test_bound_event(Board *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -531,7 +566,7 @@ int main(int argc, char **argv)
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
         { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
         { "/pci/bootindex", test_bootindex },   { "/pci/smbus", test_smbus },
-        { "/pci/smbus-bytes", test_smbus_bytes },
+        { "/pci/smbus-bytes", test_smbus_bytes }, { "/pci/msix-large", test_msix_large },
     };
 
     g_test_init(&argc, &argv, NULL);
