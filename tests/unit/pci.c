@@ -295,6 +295,37 @@ static void test_hotplug(Board *f, gconstpointer data)
     g_assert_cmpstr(error->message, ==, "Bus 'pcie.0' does not support hotplugging");
 }
 
+/* What the guest has been told of is not told again after load. */
+static void test_slot_load(Board *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    const unsigned port = 2 << 3;
+    size_t pos = 0;
+    RhPciDevice *dev = (RhPciDevice *)board_add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
+    const unsigned slot = dev->express_cap + RH_PCIE_SLOT_CTL;
+
+    rh_vm_set_set_up(f->vm);
+    board_config_write(f, 0, port, RH_PCI_BAR0, 4, 0xfe000000);
+    board_config_write(f, 0, port, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    board_store(f, 0xfe000000, 0x200000, 4);
+    board_store(f, 0xfe000008, 0x77, 4);
+    board_store(f, 0xfe00000c, 0, 4);
+    board_config_write(f, 0, port, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    board_config_write(f, 0, port, slot, 2, 0x07c0 | RH_PCIE_SLOT_CTL_HOTPLUG | RH_PCIE_SLOT_CTL_BUTTON);
+    g_assert_nonnull(board_add(f, "{'driver': 'edu', 'id': 'e', 'bus': 'rp'}", &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    board_store(f, 0x200000, 0, 4);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0);
+    board_config_write(f, 0, port, slot + 2, 2, 0x11f);            /* seen; and of the next event it is told */
+    board_config_write(f, 0, port, slot, 2, 0x01c0 | RH_PCIE_SLOT_CTL_HOTPLUG | RH_PCIE_SLOT_CTL_BUTTON);
+    g_assert_true(rh_device_del(f->vm, "e", &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
+}
+
 static void test_save_load(Board *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -567,6 +598,7 @@ int main(int argc, char **argv)
         { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
         { "/pci/bootindex", test_bootindex },   { "/pci/smbus", test_smbus },
         { "/pci/smbus-bytes", test_smbus_bytes }, { "/pci/msix-large", test_msix_large },
+        { "/pci/slot-load", test_slot_load },
     };
 
     g_test_init(&argc, &argv, NULL);
