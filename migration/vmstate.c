@@ -49,6 +49,14 @@ void rh_state_save(const RhState *state, const void *instance, GByteArray *out)
 
     save_number(out, (const uint8_t *)&version, sizeof(version));
     save_fields(&state->fields, (const uint8_t *)instance + state->offset, out);
+    if (state->extra) {
+        size_t size = 0;
+        const uint8_t *from = state->extra(instance, &size);
+        uint32_t told = (uint32_t)size;
+
+        save_number(out, (const uint8_t *)&told, sizeof(told));
+        g_byte_array_append(out, from, told);
+    }
 }
 
 typedef struct Reader {
@@ -128,12 +136,30 @@ static bool load_fields(Reader *in, const RhFieldTable *table, uint8_t *base, GE
     return true;
 }
 
+/* Where the bytes outside the struct are in the stream; their number is the instance's. */
+static bool find_extra(Reader *in, size_t size, const uint8_t **ret, GError **err)
+{
+    const RhField size_field = { .name = "extra size", .size = sizeof(uint32_t), .count = 1 };
+    uint32_t told;
+
+    if (!load_number(in, &size_field, (uint8_t *)&told, err)) {
+        return false;
+    }
+    if (told != size) {
+        return rh_fail(err, "State has %u extra bytes, must have %zu", told, size);
+    }
+    return take(in, size, "extra", ret, err);
+}
+
 bool rh_state_load(const RhState *state, void *instance, const uint8_t *data, size_t len, size_t *pos,
                    GError **err)
 {
     const RhField version_field = { .name = "version", .size = sizeof(uint32_t), .count = 1 };
     Reader in = { .data = data, .len = len, .pos = *pos };
     g_autofree uint8_t *copy = g_malloc0(state->size);
+    void *extra = NULL;
+    const uint8_t *extra_from = NULL;
+    size_t extra_size = 0;
     uint32_t version;
 
     if (!load_number(&in, &version_field, (uint8_t *)&version, err)) {
@@ -149,7 +175,16 @@ bool rh_state_load(const RhState *state, void *instance, const uint8_t *data, si
     if (!load_fields(&in, &state->fields, copy, err)) {
         return false;
     }
+    if (state->extra) {
+        extra = state->extra(instance, &extra_size);
+        if (!find_extra(&in, extra_size, &extra_from, err)) {
+            return false;
+        }
+    }
     memcpy((char *)instance + state->offset, copy, state->size);
+    if (extra_size) {
+        memcpy(extra, extra_from, extra_size);
+    }
     *pos = in.pos;
     return true;
 }

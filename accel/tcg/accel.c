@@ -46,6 +46,7 @@ static bool tcg_open(RhAccel *accel, GError **err)
         return rh_fail(err, "The host's CPU has no XSAVE, which the tcg accelerator needs");
     }
     rh_tcg_clock_begin(&tcg->clock);
+    tcg->clock.stopped_tsc = tcg->clock.begin_tsc;      /* machines begin stopped */
     tcg->code_pages = rh_code_pages_new();
     rh_jit_catch_signals();
     tcg->listener = (RhSpaceListener){ .commit = map_changed };
@@ -74,7 +75,7 @@ static void tcg_fini(RhObject *obj)
 static bool tcg_set_up_irqchip(RhAccel *accel, RhIrqchip kind, bool has_pit, GError **err)
 {
     accel->irqchip = RH_IRQCHIP_OFF;
-    return true;
+    return rh_device_create(accel->obj.vm, NULL, NULL, RH_TYPE_TCG_CLOCK, NULL, NULL, err);
 }
 
 static const RhCpuLimits *tcg_cpu_limits(RhAccel *accel)
@@ -88,24 +89,51 @@ static const RhCpuLimits *tcg_cpu_limits(RhAccel *accel)
     return &tcg->limits;
 }
 
+/* As vcpu_run begins: pointers into guest memory are good for an RCU reader, from now on. */
+static void tell_clock(RhVcpu *vcpu, void *unused)
+{
+    RhTcgCpu *cpu = rh_tcg_cpu(vcpu);
+
+    rh_rcu_read_lock();
+    rh_tlb_flush(cpu, false);
+    rh_tcg_clock_tell(cpu);
+    rh_rcu_read_unlock();
+}
+
 /* Guests see no time pass while the machine is stopped. vCPUs do not run now. */
 static void tcg_set_clock_running(RhAccel *accel, bool is_running)
 {
-    RhTcg *tcg = tcg_of(accel);
+    RhTcgClock *clock = &tcg_of(accel)->clock;
     GPtrArray *vcpus = accel->obj.vm->vcpus;
     int64_t now = (int64_t)rh_tcg_host_tsc();
+    int64_t stood = clock->stopped_tsc ? now - clock->stopped_tsc : 0;
 
-    for (guint i = 0; i < vcpus->len && is_running && tcg->tsc_stopped; i++) {
+    clock->stopped_tsc = is_running ? 0 : now;
+    if (!is_running) {
+        return;
+    }
+    clock->zero_tsc += stood;
+    for (guint i = 0; i < vcpus->len; i++) {
         RhTcgCpu *cpu = rh_tcg_cpu(vcpus->pdata[i]);
 
         if (cpu) {
-            cpu->tsc_offset -= now - tcg->tsc_stopped;
+            rh_tcg_set_tsc_offset(cpu, cpu->tsc_offset - stood);
+            if (accel->tsc_moved) {
+                accel->tsc_moved(vcpus->pdata[i]);      /* it may have been loaded since */
+            }
+            if (clock->is_loaded) {
+                rh_vcpu_run_on(vcpus->pdata[i], tell_clock, NULL);
+            }
         }
     }
-    if (is_running && tcg->tsc_stopped) {
-        tcg->clock.zero_tsc += now - tcg->tsc_stopped;
-    }
-    tcg->tsc_stopped = is_running ? 0 : now;
+    clock->is_loaded = false;
+}
+
+static int64_t tcg_tsc_wait(RhVcpu *vcpu, uint64_t tsc)
+{
+    RhTcgCpu *cpu = rh_tcg_cpu(vcpu);
+
+    return cpu ? rh_tcg_clock_wait(cpu, tsc) : 0;
 }
 
 /* --- vCPUs --- */
@@ -186,7 +214,7 @@ static bool tcg_vcpu_store(RhVcpu *vcpu, bool is_reset, GError **err)
 
     rh_tcg_from_state(cpu, &rh_x86_vcpu(vcpu)->state);
     if (is_reset) {     /* guests compare the counters of their CPUs: all run from one zero, whenever each was reset */
-        cpu->tsc_offset = -cpu->clock->zero_tsc;
+        rh_tcg_set_tsc_offset(cpu, -cpu->clock->zero_tsc);
     }
     return true;
 }
@@ -237,7 +265,7 @@ static const RhProp tcg_props[] = {
 };
 
 RH_ACCEL(RhTcg,
-    .name              = RH_ACCEL_NAME("tcg"),
+    .name              = RH_TYPE_TCG_ACCEL,
     .doc               = "the engine of our own, for hosts without KVM",
     .props             = RH_TABLE(tcg_props),
     .fini              = tcg_fini,
@@ -252,6 +280,7 @@ RH_ACCEL(RhTcg,
     .vcpu_store        = tcg_vcpu_store,
     .vcpu_interrupt    = tcg_vcpu_interrupt,
     .cpu_limits        = tcg_cpu_limits,
+    .tsc_wait          = tcg_tsc_wait,
     .set_clock_running = tcg_set_clock_running,
     .ram_written       = rh_code_written_by_device,
     .has_smm           = true,

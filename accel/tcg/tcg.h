@@ -4,10 +4,14 @@
 #ifndef RH_ACCEL_TCG_TCG_H
 #define RH_ACCEL_TCG_TCG_H
 
+#include "hw/core/device.h"
 #include "softmmu/accel.h"
 #include "target/i386/cpuid.h"
 #include "target/i386/tcg/cpu.h"
 #include "target/i386/tcg/pvclock.h"
+
+#define RH_TYPE_TCG_ACCEL RH_ACCEL_NAME("tcg")
+#define RH_TYPE_TCG_CLOCK "tcg-clock"
 
 typedef struct RhTcg {
     RhAccel parent;
@@ -20,7 +24,6 @@ typedef struct RhTcg {
     RhCpuLimits limits;
     bool has_limits;
     RhTcgClock clock;
-    int64_t tsc_stopped;        /* host TSC when the machine's clock stopped; 0: it runs */
 } RhTcg;
 
 static inline RhTcgCpu *rh_tcg_cpu(RhVcpu *vcpu)

@@ -9,6 +9,7 @@
 #include "target/i386/cpu.h"
 
 #define CPUID_1_EDX_APIC (1u << 9)
+#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
 
 static RhPcIrqs *irqs_of(RhVm *vm)
 {
@@ -51,7 +52,12 @@ static void ended(RhVm *vm, uint8_t vector)
     }
 }
 
-static const RhApicOps apic_ops = { .request = rh_pc_request, .external = external, .ended = ended };
+static int64_t tsc_wait(RhVcpu *vcpu, uint64_t tsc)
+{
+    return rh_accel_type(vcpu->vm->accel)->tsc_wait(vcpu, tsc);
+}
+
+static const RhApicOps apic_ops = { .request = rh_pc_request, .external = external, .ended = ended, .tsc_wait = tsc_wait };
 
 static void send_message(void *bus, uint64_t address, uint32_t data)
 {
@@ -100,6 +106,15 @@ static bool apic_msr(RhVcpu *vcpu, uint32_t index, uint64_t *value, bool is_writ
     return apic && (is_write ? rh_apic_write_msr(apic, index, *value) : rh_apic_read_msr(apic, index, value));
 }
 
+static void tsc_moved(RhVcpu *vcpu)
+{
+    RhDevice *apic = apic_of(vcpu);
+
+    if (apic) {
+        rh_apic_tsc_moved(apic);
+    }
+}
+
 /* INTR of the 8259 goes to the boot CPU alone: through its local APIC if that is ours and there is one. */
 void rh_pc_drive_intr(void *opaque, unsigned pin, int level)
 {
@@ -135,6 +150,7 @@ bool rh_pc_make_apic_bus(RhPcMachine *pc, GError **err)
         accel->initialize = initialize;
         accel->set_tpr = set_tpr;
         accel->apic_msr = apic_msr;
+        accel->tsc_moved = tsc_moved;
     }
     return true;
 }
@@ -156,7 +172,9 @@ bool rh_pc_make_ioapic2(RhPcMachine *pc, GError **err)
 bool rh_pc_make_apic(RhPcMachine *pc, RhX86Cpu *cpu, GError **err)
 {
     const RhCpuidEntry *leaf1 = rh_cpuid_find(cpu->x86.cpuid, cpu->x86.nr_cpuid, 1, 0);
+    const RhAccel *accel = rh_machine_vm(&pc->parent)->accel;
+    bool has_deadline = leaf1 && (leaf1->ecx & CPUID_1_ECX_TSC_DEADLINE) && accel && rh_accel_type(accel)->tsc_wait;
 
     return !pc->irqs.apics || !cpu->is_listed || !leaf1 || !(leaf1->edx & CPUID_1_EDX_APIC) ||
-           rh_apic_new(pc->irqs.apics, RH_OBJECT(cpu), &cpu->x86.vcpu, cpu->apic_id, err);
+           rh_apic_new(pc->irqs.apics, RH_OBJECT(cpu), &cpu->x86.vcpu, cpu->apic_id, has_deadline, err);
 }

@@ -58,7 +58,7 @@ typedef struct Apic {
     RhDevice parent;
     uint32_t id;                /* properties */
     uint8_t version;
-    uint64_t tsc_hz;
+    bool has_deadline;
     RhDevice *bus;              /* wiring; both outlive the APIC */
     RhVcpu *vcpu;
     RhTimer timer;
@@ -72,11 +72,15 @@ void apic_local(Apic *apic, unsigned entry);
 
 /* apic-timer.c */
 void apic_timer_init(Apic *apic);
+/** apic_timer_lvt_bits - what may be written to the timer's entry of the local vector table */
+uint32_t apic_timer_lvt_bits(const Apic *apic);
 /** apic_timer_settle - arm or cancel by the registers */
 void apic_timer_settle(Apic *apic);
 void apic_timer_set_count(Apic *apic, uint32_t value);
 void apic_timer_set_divide(Apic *apic, uint32_t value);
 void apic_timer_set_deadline(Apic *apic, uint64_t value);
+/** apic_timer_tsc_moved - find out anew when a deadline comes */
+void apic_timer_tsc_moved(Apic *apic);
 /** apic_timer_set_lvt - the entry's bits are valid; the mode may change */
 void apic_timer_set_lvt(Apic *apic, uint32_t value);
 uint32_t apic_timer_count(const Apic *apic);

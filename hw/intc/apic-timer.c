@@ -10,9 +10,10 @@
 #define TIMER_MODE(lvt) ((lvt) >> 17 & 3)
 enum { ONE_SHOT, PERIODIC, TSC_DEADLINE };
 
-#define NS_PER_S INT64_C(1000000000)
 /* A guest may ask for a nanosecond's period; the host must stay able to do something else. */
 #define MIN_PERIOD_NS INT64_C(20000)
+/* How far ahead the timer is set for a deadline; then we look again. Far below what sums of times can hold. */
+#define MAX_WAIT_NS (INT64_C(1) << 50)
 
 static unsigned mode_of(const Apic *apic)
 {
@@ -37,13 +38,6 @@ static int64_t now_ns(const Apic *apic)
     return rh_clock_now(apic->timer.clock);
 }
 
-static uint64_t now_tsc(const Apic *apic)
-{
-    uint64_t ns = now_ns(apic);
-
-    return ns / NS_PER_S * apic->tsc_hz + ns % NS_PER_S * apic->tsc_hz / NS_PER_S;
-}
-
 /* When the counter reaches 0 for the first time after now. */
 static int64_t next_expiry(const Apic *apic)
 {
@@ -53,17 +47,19 @@ static int64_t next_expiry(const Apic *apic)
     return period ? apic->regs.count_start + (passed / period + 1) * period : 0;
 }
 
-static int64_t deadline_ns(const Apic *apic)
+/* What the CPU says of its counter; 0 as well where nobody can say. */
+static int64_t wait_ns(const Apic *apic)
 {
-    uint64_t tsc = now_tsc(apic);
-    uint64_t left = apic->regs.deadline > tsc ? apic->regs.deadline - tsc : 0;
-    uint64_t seconds = left / apic->tsc_hz;
+    const RhApicOps *ops = apic_bus_ops(apic->bus);
 
-    if (seconds > INT32_MAX) {      /* decades: not within this machine's life */
-        seconds = INT32_MAX;
-    }
-    return now_ns(apic) + (int64_t)seconds * NS_PER_S +
-           (int64_t)((left % apic->tsc_hz * NS_PER_S + apic->tsc_hz - 1) / apic->tsc_hz);
+    int64_t ns = apic->has_deadline && ops->tsc_wait ? ops->tsc_wait(apic->vcpu, apic->regs.deadline) : 0;
+
+    return MIN(ns, MAX_WAIT_NS);
+}
+
+uint32_t apic_timer_lvt_bits(const Apic *apic)
+{
+    return LVT_VECTOR | LVT_MASKED | (apic->has_deadline ? 3u : 1u) << 17;
 }
 
 uint32_t apic_timer_count(const Apic *apic)
@@ -120,8 +116,15 @@ void apic_timer_set_deadline(Apic *apic, uint64_t value)
         return;                 /* §11.5.4.1: ignored */
     }
     apic->regs.deadline = value;
-    apic->regs.next_ns = value ? MAX(deadline_ns(apic), 1) : 0;
+    apic->regs.next_ns = value ? MAX(now_ns(apic) + wait_ns(apic), 1) : 0;
     apic_timer_settle(apic);
+}
+
+void apic_timer_tsc_moved(Apic *apic)
+{
+    if (apic->regs.deadline) {
+        apic_timer_set_deadline(apic, apic->regs.deadline);
+    }
 }
 
 void apic_timer_set_lvt(Apic *apic, uint32_t value)
@@ -148,6 +151,10 @@ static void fired(void *opaque)
     Apic *apic = opaque;
     ApicRegs *regs = &apic->regs;
 
+    if (mode_of(apic) == TSC_DEADLINE && regs->deadline && wait_ns(apic)) {
+        apic_timer_tsc_moved(apic);     /* the counter runs slower than our clock: never before the deadline */
+        return;
+    }
     regs->next_ns = 0;
     regs->deadline = 0;
     if (mode_of(apic) == PERIODIC && regs->initial_count) {

@@ -34,8 +34,7 @@ static const uint8_t reg_access[REG_END] = {
 /* What may be written to the local vector table, figure 11-8 */
 #define LVT_DELIVERY (LVT_VECTOR | 7u << 8 | LVT_MASKED)
 #define LVT_PIN      (LVT_DELIVERY | 1u << 13 | LVT_LEVEL)
-static const uint32_t lvt_writable[NR_LVT] = {
-    [LVT_TIMER] = LVT_VECTOR | LVT_MASKED | 3u << 17,
+static const uint32_t lvt_writable[NR_LVT] = {      /* but the timer's: apic_timer_lvt_bits */
     [LVT_THERMAL] = LVT_DELIVERY, [LVT_PERF] = LVT_DELIVERY,
     [LVT_LINT0] = LVT_PIN, [LVT_LINT1] = LVT_PIN,
     [LVT_ERROR] = LVT_VECTOR | LVT_MASKED,
@@ -409,11 +408,16 @@ static void set_tpr(Apic *apic, uint8_t value)
     update(apic);
 }
 
+static uint32_t writable_bits(const Apic *apic, unsigned entry)
+{
+    return entry == LVT_TIMER ? apic_timer_lvt_bits(apic) : lvt_writable[entry];
+}
+
 static void write_lvt(Apic *apic, unsigned entry, uint32_t value)
 {
     uint32_t *lvt = &apic->regs.lvt[entry];
 
-    value = (value & lvt_writable[entry]) | (*lvt & LVT_REMOTE_IRR);
+    value = (value & writable_bits(apic, entry)) | (*lvt & LVT_REMOTE_IRR);
     if (!(apic->regs.svr & SVR_ENABLED)) {
         value |= LVT_MASKED;    /* §11.4.7.2 */
     }
@@ -582,7 +586,7 @@ bool rh_apic_read_msr(RhDevice *dev, uint32_t index, uint64_t *ret)
     }
     if (index == MSR_TSC_DEADLINE) {
         *ret = apic->regs.deadline;
-        return true;
+        return apic->has_deadline;
     }
     if (!is_x2apic(apic) || index < MSR_X2APIC || !may_access(apic, reg, R)) {
         return false;
@@ -592,7 +596,7 @@ bool rh_apic_read_msr(RhDevice *dev, uint32_t index, uint64_t *ret)
 }
 
 /* Bits that may be set, for those registers whose others fault. */
-static uint64_t x2apic_valid(unsigned reg)
+static uint64_t x2apic_valid(const Apic *apic, unsigned reg)
 {
     switch (reg) {
     case REG_ICR:    return UINT64_C(0xffffffff00000000) | ICR_WRITABLE | 1u << 12;
@@ -603,7 +607,7 @@ static uint64_t x2apic_valid(unsigned reg)
     case REG_SVR:    return SVR_WRITABLE;
     case REG_DIVIDE: return 0xb;
     case REG_LVT ... REG_LVT + NR_LVT - 1:
-        return lvt_writable[reg - REG_LVT] | LVT_REMOTE_IRR | 1u << 12;
+        return writable_bits(apic, reg - REG_LVT) | LVT_REMOTE_IRR | 1u << 12;
     default:         return UINT32_MAX;
     }
 }
@@ -618,10 +622,10 @@ bool rh_apic_write_msr(RhDevice *dev, uint32_t index, uint64_t value)
     }
     if (index == MSR_TSC_DEADLINE) {
         apic_timer_set_deadline(apic, value);
-        return true;
+        return apic->has_deadline;
     }
     if (!is_x2apic(apic) || index < MSR_X2APIC || reg == REG_LDR || !may_access(apic, reg, W) ||
-        (value & ~x2apic_valid(reg))) {
+        (value & ~x2apic_valid(apic, reg))) {
         return false;
     }
     if (reg == REG_ICR) {
@@ -632,6 +636,11 @@ bool rh_apic_write_msr(RhDevice *dev, uint32_t index, uint64_t value)
         write_register(apic, reg, value);
     }
     return true;
+}
+
+void rh_apic_tsc_moved(RhDevice *dev)
+{
+    apic_timer_tsc_moved(apic_of(dev));
 }
 
 void rh_apic_set_tpr(RhDevice *dev, unsigned priority)
@@ -702,11 +711,16 @@ static void apic_settle(RhDevice *dev)
     }
 }
 
-/* Times that no machine reaches would overflow the timer's sums. */
+/* Times that no machine reaches would overflow the timer's sums; and without deadlines nobody says when one comes. */
 static bool apic_check(RhDevice *dev, GError **err)
 {
-    const ApicRegs *regs = &apic_of(dev)->regs;
+    const Apic *apic = apic_of(dev);
+    const ApicRegs *regs = &apic->regs;
+    uint32_t mode = regs->lvt[LVT_TIMER] & ~(LVT_PIN | LVT_REMOTE_IRR);
 
+    if (!apic->has_deadline && (regs->deadline || (mode & ~apic_timer_lvt_bits(apic)))) {
+        return rh_fail(err, "State of 'apic' has a timer in TSC-deadline mode, which this CPU does not have");
+    }
     return (regs->count_start > -MAX_START_NS && regs->count_start < MAX_START_NS) ||
            rh_fail(err, "State field 'count_start' of 'apic' is %" PRId64 ", must be within %" PRId64 " ns of 0",
                    regs->count_start, MAX_START_NS);
@@ -731,7 +745,7 @@ static bool apic_realize(RhDevice *dev, GError **err)
     return true;
 }
 
-RhDevice *rh_apic_new(RhDevice *bus, RhObject *parent, RhVcpu *vcpu, uint32_t id, GError **err)
+RhDevice *rh_apic_new(RhDevice *bus, RhObject *parent, RhVcpu *vcpu, uint32_t id, bool has_deadline, GError **err)
 {
     RhDevice *dev = rh_device_new(rh_device_vm(bus), RH_TYPE_APIC, err);
 
@@ -741,14 +755,14 @@ RhDevice *rh_apic_new(RhDevice *bus, RhObject *parent, RhVcpu *vcpu, uint32_t id
     apic_of(dev)->bus = bus;
     apic_of(dev)->vcpu = vcpu;
     apic_of(dev)->id = id;
+    apic_of(dev)->has_deadline = has_deadline;
     return rh_device_own(dev, parent, "lapic", err) && rh_device_realize(dev, NULL, err) ? dev : NULL;
 }
 
 static const RhProp apic_props[] = {
     RH_PROP("id", Apic, id, .doc = "initial APIC id"),
     RH_PROP("version", Apic, version, .def = 0x14, .doc = "as the version register shows it"),
-    RH_PROP("tsc-frequency", Apic, tsc_hz, .def = 1000000000, .min = 1, .max = UINT32_MAX,
-            .doc = "ticks a second of the time stamp counter that deadlines are given in"),
+    RH_PROP("tsc-deadline", Apic, has_deadline, .doc = "the timer has TSC-deadline mode"),
 };
 static const RhPinDesc apic_pins[] = {
     { .nr = RH_APIC_NR_PINS, .set = apic_pin },

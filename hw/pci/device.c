@@ -384,8 +384,6 @@ static const RhProp pci_props[] = {
 static const RhField pci_fields[] = {
     RH_FIELD_BYTES(RhPciState, config),
     RH_FIELD(RhPciState, intx_level, .max = 1),
-    RH_FIELD_BYTES(RhPciState, msix_table),
-    RH_FIELD_BYTES(RhPciState, msix_pending),
 };
 static const RhPciState pci_at_reset = { .intx_level = 0 };
 
@@ -397,7 +395,8 @@ RH_PCI_DEVICE_NAMED(pci_device, RhPciDevice,
     .bus         = RH_TYPE_PCI_BUS,
     .is_hotpluggable = true,
     .props       = RH_TABLE(pci_props),
-    .state       = RH_STATE(RhPciDevice, state, pci_at_reset, .version = 1, .fields = RH_TABLE(pci_fields)),
+    .state       = RH_STATE(RhPciDevice, state, pci_at_reset, .version = 1, .fields = RH_TABLE(pci_fields),
+                            .extra = pci_msix_state),
     .realize     = pci_realize,
     .reset       = pci_reset,
     .check       = pci_check,

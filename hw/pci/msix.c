@@ -26,10 +26,9 @@ typedef struct Binding {
 
 struct RhPciMsix {
     unsigned nr;
-    uint8_t *table;             /* guest state: nr entries */
-    uint8_t *pending;           /* guest state: a bit for each, whole 8 bytes */
+    uint8_t *table;             /* guest state: nr entries, and behind them: */
+    uint8_t *pending;           /* a bit for each, whole 8 bytes */
     size_t pending_size;
-    uint8_t *own;               /* both, when there are more than RhPciState holds */
     Binding **bindings;         /* nr pointers, made when first bound */
     RhRegion table_region;
     RhRegion pba_region;
@@ -182,6 +181,14 @@ void pci_msix_settle(RhPciDevice *dev)
     }
 }
 
+void *pci_msix_state(const void *dev, size_t *ret_size)
+{
+    const RhPciMsix *msix = ((const RhPciDevice *)dev)->msix;
+
+    *ret_size = msix ? msix->nr * ENTRY_SIZE + msix->pending_size : 0;
+    return msix ? msix->table : NULL;
+}
+
 void pci_msix_reset(RhPciDevice *dev)
 {
     RhPciMsix *msix = dev->msix;
@@ -251,7 +258,7 @@ static void msix_release(RhDevice *d, void *arg)
 static void msix_free(RhPciMsix *msix)
 {
     g_free(msix->bindings);
-    g_free(msix->own);
+    g_free(msix->table);
     g_free(msix);
 }
 
@@ -271,17 +278,14 @@ static void msix_end(RhDevice *d, void *arg)
     rh_rcu_call(msix_free_later, msix);
 }
 
-static RhPciMsix *msix_new(RhPciDevice *dev, unsigned nr)
+static RhPciMsix *msix_new(unsigned nr)
 {
     RhPciMsix *msix = g_new0(RhPciMsix, 1);
 
     msix->nr = nr;
     msix->pending_size = rh_align_up(nr, 64) / 8;
-    if (nr > RH_PCI_MSIX_SAVED) {
-        msix->own = g_malloc0(nr * ENTRY_SIZE + msix->pending_size);
-    }
-    msix->table = msix->own ? msix->own : dev->state.msix_table;
-    msix->pending = msix->own ? msix->own + nr * ENTRY_SIZE : dev->state.msix_pending;
+    msix->table = g_malloc0(nr * ENTRY_SIZE + msix->pending_size);
+    msix->pending = msix->table + nr * ENTRY_SIZE;
     msix->bindings = g_new0(Binding *, nr);
     return msix;
 }
@@ -332,7 +336,7 @@ bool rh_pci_add_msix(RhPciDevice *dev, unsigned at, unsigned nr, RhRegion *table
                      uint32_t table_at, RhRegion *pba_region, unsigned pba_bar, uint32_t pba_at, GError **err)
 {
     return check_nr(dev, nr, err) &&
-           add(dev, msix_new(dev, nr), at, table_region, table_bar, table_at, pba_region, pba_bar, pba_at, err);
+           add(dev, msix_new(nr), at, table_region, table_bar, table_at, pba_region, pba_bar, pba_at, err);
 }
 
 bool rh_pci_add_msix_bar(RhPciDevice *dev, unsigned at, unsigned nr, unsigned bar, GError **err)
@@ -349,7 +353,7 @@ bool rh_pci_add_msix_bar(RhPciDevice *dev, unsigned at, unsigned nr, unsigned ba
         pba_at = rh_align_up(nr * ENTRY_SIZE, 0x1000);
         size = 2 * (uint64_t)pba_at;
     }
-    msix = msix_new(dev, nr);
+    msix = msix_new(nr);
     rh_region_init_container(&msix->bar, rh_device_vm(&dev->parent), "msix", size);
     rh_pci_add_bar(dev, bar, &msix->bar, RH_PCI_BAR_MEM32);
     return add(dev, msix, at, &msix->bar, bar, 0, &msix->bar, bar, pba_at, err);

@@ -24,6 +24,8 @@ void pci_msi_written(RhPciDevice *dev, unsigned at, unsigned len);
 bool pci_msix_notify(RhPciDevice *dev, unsigned vector);
 void pci_msix_settle(RhPciDevice *dev);
 void pci_msix_reset(RhPciDevice *dev);
+/** pci_msix_state - table and pending bits of @dev, a RhPciDevice; NULL and 0 without MSI-X */
+void *pci_msix_state(const void *dev, size_t *ret_size);
 
 /* bus.c */
 bool pci_bus_plug(RhBus *bus, RhDevice *dev, GError **err);

@@ -38,26 +38,37 @@ static bool wants_interrupt(const RhPcieSlot *slot)
     return due && control & RH_PCIE_SLOT_CTL_HOTPLUG;
 }
 
+static bool has_messages(const RhPcieSlot *slot)
+{
+    return rh_pci_msix_enabled(slot->port) || rh_pci_msi_enabled(slot->port);
+}
+
+/* Sends nothing: after load a message of what is due has gone out already, or is pending. */
 void rh_pcie_slot_settle(RhPcieSlot *slot)
+{
+    slot->control_seen = reg16(slot, RH_PCIE_SLOT_CTL);
+    slot->is_interrupting = wants_interrupt(slot);
+    if (!has_messages(slot)) {
+        rh_pci_set_irq(slot->port, slot->is_interrupting);
+    }
+}
+
+/* Registers changed: a message goes out when something becomes due. */
+static void update(RhPcieSlot *slot)
 {
     bool was = slot->is_interrupting;
 
-    slot->control_seen = reg16(slot, RH_PCIE_SLOT_CTL);
-    slot->is_interrupting = wants_interrupt(slot);
-    if (rh_pci_msix_enabled(slot->port) || rh_pci_msi_enabled(slot->port)) {
-        if (slot->is_interrupting && !was) {
-            rh_pci_notify(slot->port, 0);
-        }
-        return;
+    rh_pcie_slot_settle(slot);
+    if (slot->is_interrupting && !was && has_messages(slot)) {
+        rh_pci_notify(slot->port, 0);
     }
-    rh_pci_set_irq(slot->port, slot->is_interrupting);
 }
 
 static void event(RhPcieSlot *slot, uint16_t bits)
 {
     if (slot->is_hotpluggable) {
         change16(slot, RH_PCIE_SLOT_STATUS, bits, true);
-        rh_pcie_slot_settle(slot);
+        update(slot);
     }
 }
 
@@ -173,7 +184,7 @@ void rh_pcie_slot_written(RhPcieSlot *slot, unsigned at, unsigned len)
         }
         change16(slot, RH_PCIE_SLOT_STATUS, RH_PCIE_SLOT_COMMAND_DONE, true);
     }
-    rh_pcie_slot_settle(slot);
+    update(slot);
 }
 
 void rh_pcie_slot_shape(RhPcieSlot *slot, RhPciBridge *bridge, unsigned number)

@@ -36,6 +36,7 @@ typedef struct VirtioPci {
     RhVirtioBus *bus;
     bool has_legacy;
     bool has_modern;
+    uint32_t nr_vectors;        /* of MSI-X, while realized */
     uint16_t cfg_cap;           /* of §4.1.4.9; 0: none */
     RhRegion legacy;            /* BAR 0 */
     RhRegion modern;            /* BAR 4, and its parts: */

@@ -98,11 +98,11 @@ static void settle_vectors(VirtioPci *vpci)
     for (unsigned i = 0; i < vpci->vdev->nr_queues; i++) {
         RhVirtq *queue = rh_virtio_queue(vpci->vdev, i);
         uint16_t vector = queue->regs.vector;
-        bool is_direct = is_on && vector < vpci->vectors && is_elsewhere(vpci, queue) && bind_vector(vpci, vector);
+        bool is_direct = is_on && vector < vpci->nr_vectors && is_elsewhere(vpci, queue) && bind_vector(vpci, vector);
 
         __atomic_store_n(&queue->irq_event, is_direct ? &vpci->events[vector] : NULL, __ATOMIC_RELEASE);
     }
-    for (unsigned vector = 0; vector < vpci->vectors; vector++) {
+    for (unsigned vector = 0; vector < vpci->nr_vectors; vector++) {
         /* A thread may still be about to signal an event it took: so it goes only while the device is stopped. */
         if (!vpci->vdev->is_started && !is_vector_wanted(vpci, vector)) {
             unbind_vector(vpci, vector);
@@ -114,7 +114,7 @@ void vpci_set_vector(VirtioPci *vpci, RhVirtq *queue, uint16_t vector)
 {
     uint16_t *member = queue ? &queue->regs.vector : &vpci->state.config_vector;
 
-    *member = vector < vpci->vectors ? vector : RH_VIRTQ_NO_VECTOR;     /* §4.1.5.1.2.1 */
+    *member = vector < vpci->nr_vectors ? vector : RH_VIRTQ_NO_VECTOR;     /* §4.1.5.1.2.1 */
     if (queue) {
         settle_vectors(vpci);
     }
@@ -275,11 +275,11 @@ static void free_events(RhDevice *dev, void *arg)
 {
     VirtioPci *vpci = RH_SELF(VirtioPci, dev);
 
-    for (unsigned vector = 0; vector < vpci->vectors; vector++) {
+    for (unsigned vector = 0; vector < vpci->nr_vectors; vector++) {
         unbind_vector(vpci, vector);
     }
     g_clear_pointer(&vpci->events, g_free);
-    vpci->vectors = 0;
+    vpci->nr_vectors = 0;
 }
 
 static bool add_vectors(VirtioPci *vpci, GError **err)
@@ -296,6 +296,7 @@ static bool add_vectors(VirtioPci *vpci, GError **err)
         return false;
     }
     vpci->events = g_new0(RhEvent, vpci->vectors);
+    vpci->nr_vectors = vpci->vectors;
     rh_device_claim(&vpci->parent.parent, free_events, NULL);
     return true;
 }

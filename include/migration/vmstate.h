@@ -52,6 +52,11 @@ typedef struct RhState {
     unsigned version;       /* 1 and up */
     bool is_kept;           /* battery-backed and such: reset leaves it (a .reset hook may clear parts); starts zero-filled */
     RhFieldTable fields;
+    /*
+     * Guest state kept outside the struct because its size differs between instances (and never in one's life): its address, and
+     * its size. Opaque bytes, behind the fields in a stream; load refuses another size. Reset is the .reset hook's. NULL: none.
+     */
+    void *(*extra)(const void *instance, size_t *ret_size);
 } RhState;
 
 /** RH_STATE - RH_STATE(Instance, member, at_reset_variable, .version = 1, .fields = RH_TABLE(rows)) */

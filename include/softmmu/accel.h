@@ -80,6 +80,11 @@ struct RhAccelType {
     bool runs_guest;        /* false for qtest: vCPUs never execute */
     bool has_wall_clock;    /* guests learn the time of day from it (kvmclock) */
     bool clock_is_manual;   /* guest time is moved by a test */
+    /*
+     * ns until the time stamp counter of @vcpu is @tsc, rounded up; 0: it is there, or beyond. Machine lock. Optional: without
+     * it there are no deadlines for local APICs of our own.
+     */
+    int64_t (*tsc_wait)(RhVcpu *vcpu, uint64_t tsc);
     /* The machine's clock stops or goes on (kvmclock, TSC); optional */
     void (*set_clock_running)(RhAccel *accel, bool is_running);
 };
@@ -93,6 +98,7 @@ struct RhAccel {
     void (*set_tpr)(RhVcpu *vcpu, unsigned priority);   /* irqchip off: the guest wrote CR8 */
     /* irqchip off: RDMSR or WRMSR of a register that the local APIC has; false: #GP */
     bool (*apic_msr)(RhVcpu *vcpu, uint32_t index, uint64_t *value, bool is_write);
+    void (*tsc_moved)(RhVcpu *vcpu);    /* irqchip off: what tsc_wait said is not right any more */
     RhNotifierList eoi;                 /* split: level-triggered vector ended; fn(self, uint8_t *vector) */
 };
 

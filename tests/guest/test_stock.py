@@ -47,6 +47,10 @@ def use_shell(machine, vcpus):
     have = machine.expect(r"^CPUS=(\d+)$", 20)[1]
     if int(have) != vcpus:
         raise Failure(f"the kernel runs on {have} processors, want {vcpus}")
+    if harness.ACCEL == "tcg":
+        machine.send("grep -c lapic-deadline /proc/timer_list; dmesg | grep 'TSC deadline'\n")
+        machine.expect(f"^{vcpus}$", 20)
+        machine.expect("TSC deadline timer available", 20)
     machine.send("ls -l /bin | grep -c busybox; mount | sort | head -n 3; ps | tail -n 2; expr 6 '*' 7\n")
     machine.expect("^42$", 20)
     data = BUSYBOX.read_bytes()

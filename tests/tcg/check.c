@@ -49,15 +49,27 @@ void rh_check_systematic(unsigned rounds, RhNativeRun run)
     g_assert_cmpuint(nr_failed, ==, 0);
 }
 
-void rh_check_random(uint64_t nr, RhNativeRun run)
+typedef void Make(uint64_t *seed, RhNativeCase *ret);
+
+static void check(Make *make, uint64_t nr, RhNativeRun run)
 {
     uint64_t seed = rh_check_environment("TCG_SEED", 1);
     unsigned nr_failed = 0;
     static RhNativeCase at;
 
     for (uint64_t i = 0; i < rh_check_environment("TCG_CASES", nr) && nr_failed < RH_CHECK_SHOWN; i++) {
-        rh_native_case_random(&seed, &at);
+        make(&seed, &at);
         nr_failed += rh_check_case(&at, run);
     }
     g_assert_cmpuint(nr_failed, ==, 0);
+}
+
+void rh_check_random(uint64_t nr, RhNativeRun run)
+{
+    check(rh_native_case_random, nr, run);
+}
+
+void rh_check_strings(uint64_t nr, RhNativeRun run)
+{
+    check(rh_native_case_string, nr, run);
 }

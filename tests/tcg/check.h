@@ -15,5 +15,7 @@ bool rh_check_case(const RhNativeCase *at, RhNativeRun run);
 /** rh_check_systematic - @rounds of every template; rh_check_random - @nr cases; both stop after RH_CHECK_SHOWN differences, and fail */
 void rh_check_systematic(unsigned rounds, RhNativeRun run);
 void rh_check_random(uint64_t nr, RhNativeRun run);
+/** rh_check_strings - the same with @nr string instructions at edges */
+void rh_check_strings(uint64_t nr, RhNativeRun run);
 
 #endif

@@ -92,6 +92,11 @@ static void test_random(void)
     rh_check_random(CASES, run);
 }
 
+static void test_strings(void)
+{
+    rh_check_strings(CASES, run);
+}
+
 int main(int argc, char **argv)
 {
     const char *why;
@@ -106,6 +111,7 @@ int main(int argc, char **argv)
     make_machine();
     g_test_add_func("/tcg-interp-native/systematic", test_systematic);
     g_test_add_func("/tcg-interp-native/random", test_random);
+    g_test_add_func("/tcg-interp-native/strings", test_strings);
     result = g_test_run();
     rig_free(rig);
     return result;

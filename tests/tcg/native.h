@@ -85,6 +85,8 @@ unsigned rh_native_nr_templates(void);
 void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_case_random - any template; besides, redundant prefixes, segment overrides, 32-bit addresses */
 void rh_native_case_random(uint64_t *seed, RhNativeCase *ret);
+/** rh_native_case_string - a string instruction at an edge: of pages, of counts, of 32-bit addresses */
+void rh_native_case_string(uint64_t *seed, RhNativeCase *ret);
 /**
  * rh_native_case_sequence - up to @max_insns instructions, among them conditional jumps over the next one: flags made by one are read by
  * others, registers are reused. Nothing depends on undefined results.

@@ -13,7 +13,7 @@ enum {
     CODE_AT = RH_NATIVE_CODE + RH_NATIVE_CODE_AT,
     PTE_READ = 5, PTE_WRITE = 7,            /* present, user */
     MAX_ROUNDS = 1000,
-    CASES = 20000, SEQUENCES = 12000,
+    CASES = 20000, STRINGS = 5000, SEQUENCES = 12000,
     CODE_SIZE = 16 << 20,
     SEQUENCE_INSNS = 12,
 };
@@ -134,6 +134,13 @@ static void test_random(gconstpointer is_exact)
     rh_check_random(CASES, run);
 }
 
+/* Blocks leave to the interpreter for them, with a step's worth done at a time. */
+static void test_strings(gconstpointer is_exact)
+{
+    jit_rig_exact(rig, is_exact);
+    rh_check_strings(STRINGS, run);
+}
+
 /* Sequences are what flags and registers are kept across. */
 static void test_sequences(gconstpointer is_exact)
 {
@@ -248,6 +255,7 @@ int main(int argc, char **argv)
         add(name, "stack", flag, test_stack);
         add(name, "systematic", flag, test_systematic);
         add(name, "random", flag, test_random);
+        add(name, "strings", flag, test_strings);
         add(name, "sequences", flag, test_sequences);
     }
     result = g_test_run();

@@ -55,7 +55,23 @@ static void ended(RhVm *vm, uint8_t vector)
     last_ended = vector;
 }
 
-static const RhApicOps ops = { .request = request, .external = external, .ended = ended };
+/* The counter: so many ticks in so many ns, since it was set. */
+static struct { const RhClock *clock; int64_t set_ns; uint64_t start, ticks, ns; } tsc;
+
+static uint64_t read_tsc(void)
+{
+    return tsc.start + (uint64_t)(rh_clock_now(tsc.clock) - tsc.set_ns) * tsc.ticks / tsc.ns;
+}
+
+static int64_t tsc_wait(RhVcpu *vcpu, uint64_t when)
+{
+    uint64_t now = read_tsc();
+    uint64_t ticks = when > now ? MIN(when - now, UINT32_MAX) : 0;
+
+    return (int64_t)((ticks * tsc.ns + tsc.ticks - 1) / tsc.ticks);
+}
+
+static const RhApicOps ops = { .request = request, .external = external, .ended = ended, .tsc_wait = tsc_wait };
 
 static void begin(Fixture *f)
 {
@@ -69,7 +85,7 @@ static void begin(Fixture *f)
         g_autofree char *name = g_strdup_printf("cpu%u", i);
 
         f->cpu[i].vcpu.index = i;
-        f->cpu[i].apic = rh_apic_new(f->bus, rh_object_container(f->h.vm->machine, name), &f->cpu[i].vcpu, i, &err);
+        f->cpu[i].apic = rh_apic_new(f->bus, rh_object_container(f->h.vm->machine, name), &f->cpu[i].vcpu, i, i < 2, &err);
         g_assert_no_error(err);
         rh_device_reset(f->cpu[i].apic);
         rh_apic_store(f->cpu[i].apic, SVR, 0x1ff);
@@ -392,36 +408,140 @@ static void test_timer(void)
     end(&f);
 }
 
+static void set_tsc(Fixture *f, uint64_t value, uint64_t ticks, uint64_t ns)
+{
+    tsc.clock = f->h.vm->clock;
+    tsc.set_ns = rh_clock_now(tsc.clock);
+    tsc.start = value;
+    tsc.ticks = ticks;
+    tsc.ns = ns;
+    rh_apic_tsc_moved(f->cpu[0].apic);
+}
+
+static uint64_t deadline(Fixture *f)
+{
+    uint64_t value;
+
+    g_assert_true(rh_apic_read_msr(f->cpu[0].apic, MSR_DEADLINE, &value));
+    return value;
+}
+
+static void set_deadline(Fixture *f, uint64_t value)
+{
+    g_assert_true(rh_apic_write_msr(f->cpu[0].apic, MSR_DEADLINE, value));
+}
+
+/* It comes @ns from now, not before, and is over then. */
+static void expect_deadline_in(Fixture *f, int64_t ns)
+{
+    harness_step(&f->h, ns - 1);
+    g_assert_cmpint(f->cpu[0].intr, ==, 0);
+    g_assert_cmpuint(deadline(f), !=, 0);
+    harness_step(&f->h, 1);
+    g_assert_cmpint(take(f, 0), ==, 0x31);
+    set(f, 0, EOI, 0);
+    g_assert_cmpuint(deadline(f), ==, 0);
+}
+
 static void test_deadline(void)
 {
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    g_autoptr(GError) err = NULL;
+    size_t pos = 0;
     Fixture f;
-    RhDevice *apic;
     uint64_t value;
-    int64_t now;
 
     begin(&f);
-    apic = f.cpu[0].apic;
-    now = rh_clock_now(f.h.vm->clock);
-    g_assert_true(rh_apic_write_msr(apic, MSR_DEADLINE, now + 10));     /* not in this mode: ignored */
-    g_assert_true(rh_apic_read_msr(apic, MSR_DEADLINE, &value));
-    g_assert_cmpuint(value, ==, 0);
+    set_tsc(&f, 1000000, 1, 1);
+    set_deadline(&f, 1000010);                          /* not in this mode: ignored */
+    g_assert_cmpuint(deadline(&f), ==, 0);
     set(&f, 0, LVT_TIMER, 0x40031);
     set(&f, 0, COUNT, 5);
     g_assert_cmpuint(get(&f, 0, COUNT), ==, 0);
-    g_assert_true(rh_apic_write_msr(apic, MSR_DEADLINE, now + 5000));
-    harness_step(&f.h, 4999);
-    g_assert_cmpint(f.cpu[0].intr, ==, 0);
-    harness_round_trip(&f.h, apic);
+    set_deadline(&f, 1005000);
+    g_assert_cmpuint(deadline(&f), ==, 1005000);
+    g_assert_cmpuint(get(&f, 0, CURRENT), ==, 0);
+    harness_step(&f.h, 4000);
+    harness_round_trip(&f.h, f.cpu[0].apic);
+    expect_deadline_in(&f, 1000);
+    set_deadline(&f, UINT64_MAX);
+    harness_step(&f.h, INT64_C(3600000000000));
+    g_assert_cmpuint(deadline(&f), ==, UINT64_MAX);
+    set_deadline(&f, 0);                                /* disarms */
+    set_deadline(&f, 1);                                /* past: at once */
     harness_step(&f.h, 1);
     g_assert_cmpint(take(&f, 0), ==, 0x31);
     set(&f, 0, EOI, 0);
-    rh_apic_read_msr(apic, MSR_DEADLINE, &value);
-    g_assert_cmpuint(value, ==, 0);
-    rh_apic_write_msr(apic, MSR_DEADLINE, UINT64_MAX);
-    rh_apic_write_msr(apic, MSR_DEADLINE, 0);           /* disarms */
-    rh_apic_write_msr(apic, MSR_DEADLINE, 1);           /* past: at once */
+
+    set(&f, 0, LVT_TIMER, 0x50031);                     /* masked: over all the same, in silence */
+    set_deadline(&f, 1);
+    harness_step(&f.h, 1);
+    g_assert_cmpuint(deadline(&f), ==, 0);
+    set(&f, 0, LVT_TIMER, 0x40031);
+    g_assert_cmpint(take(&f, 0), ==, -1);
+    g_assert_false(rh_apic_read_msr(f.cpu[2].apic, MSR_DEADLINE, &value));  /* a CPU that has none */
+    g_assert_false(rh_apic_write_msr(f.cpu[2].apic, MSR_DEADLINE, 0));
+    set(&f, 2, LVT_TIMER, 0x60031);
+    g_assert_cmphex(get(&f, 2, LVT_TIMER), ==, 0x20031);
+    rh_device_save(f.cpu[0].apic, saved);
+    g_assert_false(rh_device_load(f.cpu[2].apic, saved->data, saved->len, &pos, &err));
+    g_assert_cmpstr(err->message, ==, "apic: State of 'apic' has a timer in TSC-deadline mode, which this CPU does not have");
+    end(&f);
+}
+
+/* Changing the mode, either way, disarms: SDM vol. 3 §11.5.4.1. */
+static void test_deadline_modes(void)
+{
+    Fixture f;
+
+    begin(&f);
+    set_tsc(&f, 1000, 1, 1);
+    set(&f, 0, LVT_TIMER, 0x31);
+    set(&f, 0, COUNT, 500);
+    set(&f, 0, LVT_TIMER, 0x40031);
+    harness_step(&f.h, 1000);
+    g_assert_cmpint(take(&f, 0), ==, -1);
+    set_deadline(&f, 2500);
+    set(&f, 0, LVT_TIMER, 0x40032);                     /* another vector is no change */
+    g_assert_cmpuint(deadline(&f), ==, 2500);
+    set(&f, 0, LVT_TIMER, 0x20031);
+    g_assert_cmpuint(deadline(&f), ==, 0);
+    set(&f, 0, LVT_TIMER, 0x40031);
+    harness_step(&f.h, 1000);
+    g_assert_cmpint(take(&f, 0), ==, -1);
+    g_assert_cmpuint(deadline(&f), ==, 0);
+    end(&f);
+}
+
+/* Deadlines are values of the guest's counter, wherever that goes and however fast it runs. */
+static void test_deadline_moves(void)
+{
+    Fixture f;
+
+    begin(&f);
+    set_tsc(&f, 0, 1, 1);
+    set(&f, 0, LVT_TIMER, 0x40031);
+    set_deadline(&f, 5000);
+    set_tsc(&f, 4000, 1, 1);                            /* forward */
+    expect_deadline_in(&f, 1000);
+    set_deadline(&f, 10000);
+    set_tsc(&f, 0, 1, 1);                               /* back */
+    expect_deadline_in(&f, 10000);
+    set_deadline(&f, 20000);
+    set_tsc(&f, 30000, 1, 1);                           /* beyond it */
     harness_step(&f.h, 1);
     g_assert_cmpint(take(&f, 0), ==, 0x31);
+    set(&f, 0, EOI, 0);
+    g_assert_cmpuint(deadline(&f), ==, 0);
+
+    set_tsc(&f, 0, 3, 1);
+    set_deadline(&f, 3000);
+    expect_deadline_in(&f, 1000);
+    set_deadline(&f, 6000);
+    tsc.start = read_tsc();                             /* slower than it was said to be, and nobody told us */
+    tsc.set_ns = rh_clock_now(tsc.clock);
+    tsc.ns = 2;
+    expect_deadline_in(&f, 2000);
     end(&f);
 }
 
@@ -523,6 +643,8 @@ int main(int argc, char **argv)
     g_test_add_func("/hw/apic/pins", test_pins);
     g_test_add_func("/hw/apic/timer", test_timer);
     g_test_add_func("/hw/apic/deadline", test_deadline);
+    g_test_add_func("/hw/apic/deadline-modes", test_deadline_modes);
+    g_test_add_func("/hw/apic/deadline-moves", test_deadline_moves);
     g_test_add_func("/hw/apic/x2apic", test_x2apic);
     g_test_add_func("/hw/apic/ioapic", test_ioapic);
     return g_test_run();

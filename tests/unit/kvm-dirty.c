@@ -110,7 +110,7 @@ static void enter_flat_mode(RhX86State *state)
 
 /*
  * Thrice what a ring holds: the vCPU stops when it is full and goes on when it was emptied. Each page
- * takes an exit, because a KVM that interprets looks at its ring only between batches of instructions.
+ * takes an exit: without, a KVM that interprets has been seen to miss some (docs/kvm.md).
  */
 static void test_dirty_ring_full(void)
 {

@@ -211,6 +211,41 @@ static void test_msix(Board *f, gconstpointer data)
     g_assert_cmphex(board_load(f, 0xfe00000c, 4), ==, 0);
 }
 
+/* Every vector there is, up to the most that a table may have; a stream of another device's table is refused whole. */
+static void test_msix_large(Board *f, gconstpointer data)
+{
+    enum { NR = 2048, LAST = NR - 1, TABLE = 0xfe000000 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    const unsigned devfn = 5 << 3;
+    size_t pos = 0;
+    RhPciDevice *dev = (RhPciDevice *)board_add(f, "{'driver': 'virtio-rng-pci', 'vectors': 2048, 'addr': '5'}", &error);
+    RhPciDevice *other = (RhPciDevice *)board_add(f, "{'driver': 'virtio-rng-pci', 'vectors': 65, 'addr': '6'}", &error);
+    uint32_t bar;
+
+    g_assert_no_error(error);
+    bar = rh_ld32(rh_pci_config(dev) + dev->msix_cap + RH_PCI_MSIX_TABLE);
+    g_assert_cmpuint(bar, <, 6);                                    /* the table begins it */
+    board_config_write(f, 0, devfn, RH_PCI_BAR0 + 4 * bar, 4, TABLE);
+    board_config_write(f, 0, devfn, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    board_store(f, TABLE + LAST * 16, 0x200000, 4);
+    board_store(f, TABLE + LAST * 16 + 8, 0x77, 4);
+    board_config_write(f, 0, devfn, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    g_assert_true(rh_pci_notify(dev, LAST));
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmpuint(pos, ==, saved->len);
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0);            /* pending, still */
+    g_assert_cmphex(board_load(f, TABLE + LAST * 16 + 8, 4), ==, 0x77);
+    board_store(f, TABLE + LAST * 16 + 12, 0, 4);
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
+
+    pos = 0;
+    g_assert_false(rh_device_load(&other->parent, saved->data, saved->len, &pos, &error));
+    g_assert_nonnull(strstr(error->message, "State has 33024 extra bytes, must have 1056"));
+}
+
 static void test_bound_event(Board *f, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -258,6 +293,37 @@ static void test_hotplug(Board *f, gconstpointer data)
     g_assert_cmphex(board_config_read(f, 0, port, slot + 2, 2) & RH_PCIE_SLOT_PRESENT, ==, 0);
     g_assert_null(board_add(f, "{'driver': 'edu', 'bus': 'pcie.0'}", &error));
     g_assert_cmpstr(error->message, ==, "Bus 'pcie.0' does not support hotplugging");
+}
+
+/* What the guest has been told of is not told again after load. */
+static void test_slot_load(Board *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+    const unsigned port = 2 << 3;
+    size_t pos = 0;
+    RhPciDevice *dev = (RhPciDevice *)board_add(f, "{'driver': 'pcie-root-port', 'id': 'rp', 'addr': '2'}", &error);
+    const unsigned slot = dev->express_cap + RH_PCIE_SLOT_CTL;
+
+    rh_vm_set_set_up(f->vm);
+    board_config_write(f, 0, port, RH_PCI_BAR0, 4, 0xfe000000);
+    board_config_write(f, 0, port, RH_PCI_COMMAND, 2, RH_PCI_COMMAND_MEMORY | RH_PCI_COMMAND_MASTER);
+    board_store(f, 0xfe000000, 0x200000, 4);
+    board_store(f, 0xfe000008, 0x77, 4);
+    board_store(f, 0xfe00000c, 0, 4);
+    board_config_write(f, 0, port, dev->msix_cap + RH_PCI_MSIX_CONTROL, 2, RH_PCI_MSIX_ENABLE);
+    board_config_write(f, 0, port, slot, 2, 0x07c0 | RH_PCIE_SLOT_CTL_HOTPLUG | RH_PCIE_SLOT_CTL_BUTTON);
+    g_assert_nonnull(board_add(f, "{'driver': 'edu', 'id': 'e', 'bus': 'rp'}", &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
+    rh_device_save(&dev->parent, saved);
+    rh_device_reset(&dev->parent);
+    board_store(f, 0x200000, 0, 4);
+    g_assert_true(rh_device_load(&dev->parent, saved->data, saved->len, &pos, &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0);
+    board_config_write(f, 0, port, slot + 2, 2, 0x11f);            /* seen; and of the next event it is told */
+    board_config_write(f, 0, port, slot, 2, 0x01c0 | RH_PCIE_SLOT_CTL_HOTPLUG | RH_PCIE_SLOT_CTL_BUTTON);
+    g_assert_true(rh_device_del(f->vm, "e", &error));
+    g_assert_cmphex(board_load(f, 0x200000, 4), ==, 0x77);
 }
 
 static void test_save_load(Board *f, gconstpointer data)
@@ -531,7 +597,8 @@ int main(int argc, char **argv)
         { "/pci/save-load", test_save_load },   { "/pci/random", test_random },
         { "/pci/serial", test_serial },         { "/pci/commands", test_commands },
         { "/pci/bootindex", test_bootindex },   { "/pci/smbus", test_smbus },
-        { "/pci/smbus-bytes", test_smbus_bytes },
+        { "/pci/smbus-bytes", test_smbus_bytes }, { "/pci/msix-large", test_msix_large },
+        { "/pci/slot-load", test_slot_load },
     };
 
     g_test_init(&argc, &argv, NULL);

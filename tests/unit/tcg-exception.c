@@ -519,6 +519,173 @@ static void test_v86_iopl3(void)
     rig_free(rig);
 }
 
+/* --- virtual-8086 mode extensions --- */
+
+#define VIF RH_RFLAGS_VIF
+#define VIP RH_RFLAGS_VIP
+#define IOPL RH_RFLAGS_IOPL
+enum { MAP = 0x68, PORTS = MAP + 32, IVT_21 = 4 * 0x21 };
+
+/* As enter_v86, with VME: INT 21H is the program's own, and no other. */
+static RhTcgCpu *enter_vme(Rig *rig, uint64_t rflags)
+{
+    RhTcgCpu *cpu = enter_v86(rig, 0);
+
+    cpu->cr4 |= RH_CR4_VME;
+    rh_tcg_set_rflags(cpu, rflags, IF | IOPL | VIF | VIP | TF);
+    memset(rig->ram->host + RIG_TSS + MAP, 0xff, PORTS - MAP);
+    rig_poke(rig, RIG_TSS + MAP + 0x21 / 8, 1, 0xff & ~(1u << 0x21 % 8));
+    rig_poke(rig, RIG_TSS + 102, 2, PORTS);
+    cpu->seg[RH_TR].limit = PORTS;
+    rig_poke(rig, IVT_21, 4, 0x12345678);
+    return cpu;
+}
+
+static void test_vme_int(void)
+{
+    static const struct {
+        uint64_t rflags, pushed, after;
+    } rows[] = {
+        { IF | VIF, IF | IOPL, IF },
+        { IF | VIF | TF, IF | IOPL | TF, IF },
+        { IF, IOPL, IF },
+        { VIF, IF | IOPL, 0 },
+        { IF | VIP, IOPL, IF | VIP },
+        { IOPL | IF | VIF, IOPL | IF, IOPL | VIF },
+        { IOPL | VIF, IOPL, IOPL | VIF },
+    };
+    Rig *rig = rig_new();
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        RhTcgCpu *cpu = enter_vme(rig, rows[i].rflags);
+
+        g_assert_true(rh_tcg_software_interrupt(cpu, 0x21, 0x22, true));
+        g_assert_true(cpu->is_v86);
+        g_assert_cmphex(cpu->rip, ==, 0x5678);
+        g_assert_cmphex(cpu->seg[RH_CS].base, ==, 0x12340);
+        g_assert_cmphex(cpu->gpr[RH_RSP], ==, 0x800 - 6);
+        ASSERT_STACK(rig, 2, 0x22, 0x1000, rows[i].pushed | 2);
+        g_assert_cmphex(cpu->rflags, ==, rows[i].after | VM | 2);
+    }
+    rig_free(rig);
+}
+
+/* What the map does not give to the program, and what it cannot: INT3, and everything where there is no map. */
+static void test_vme_monitor(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = enter_vme(rig, IF | VIF);
+
+    g_assert_false(rh_tcg_software_interrupt(cpu, 0x22, 0x22, true));
+    assert_fault(cpu, RH_EXC_GP, 0);
+    g_assert_cmphex(cpu->gpr[RH_RSP], ==, 0x800);
+    g_assert_cmphex(cpu->rflags, ==, IF | VIF | VM | 2);
+    cpu->seg[RH_TR].limit = MAP + 3;            /* the map ends before vector 0x21 */
+    g_assert_false(rh_tcg_software_interrupt(cpu, 0x21, 0x22, true));
+    assert_fault(cpu, RH_EXC_GP, 0);
+    rig_poke(rig, RIG_TSS + 102, 2, 16);        /* or begins before the TSS */
+    cpu->seg[RH_TR].limit = PORTS;
+    g_assert_false(rh_tcg_software_interrupt(cpu, 0x21, 0x22, true));
+    assert_fault(cpu, RH_EXC_GP, 0);
+
+    rig_gate(rig, RH_EXC_BP, RH_TYPE_INT, 3, RIG_CODE32, HANDLER);
+    memset(rig->ram->host + RIG_TSS + MAP, 0, PORTS - MAP);
+    rig_poke(rig, RIG_TSS + 102, 2, PORTS);
+    g_assert_true(rh_tcg_software_interrupt(cpu, RH_EXC_BP, 0x21, false));
+    g_assert_false(cpu->is_v86);
+    ASSERT_STACK(rig, 4, 0x21, 0x1000, VM | IF | VIF | 2, 0x800);
+    g_assert_cmphex(cpu->rflags & (VM | VIF | IF), ==, VIF);
+
+    cpu = enter_vme(rig, IOPL | IF);
+    rig_gate(rig, 0x22, RH_TYPE_INT, 3, RIG_CODE32, HANDLER);
+    g_assert_true(rh_tcg_software_interrupt(cpu, 0x22, 0x22, true));
+    g_assert_false(cpu->is_v86);
+    g_assert_cmphex(cpu->rip, ==, HANDLER);
+    rig_free(rig);
+}
+
+static void test_vme_iret(void)
+{
+    static const struct {
+        uint64_t rflags, image, after;
+        bool is_fault;
+    } rows[] = {
+        { IF, IF | RH_FLAG_CF, IF | VIF | RH_FLAG_CF },
+        { VIF, IOPL | 2, 0 },
+        { IF | VIF | VIP, 0, IF | VIP },
+        { IF | VIP, IF, 0, true },
+        { IF, TF, 0, true },
+    };
+    Rig *rig = rig_new();
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        RhTcgCpu *cpu = enter_vme(rig, rows[i].rflags);
+
+        rig_poke(rig, 0x20800, 2, 0x1234);
+        rig_poke(rig, 0x20802, 2, 0x1111);
+        rig_poke(rig, 0x20804, 2, rows[i].image);
+        g_assert_cmpint(rh_tcg_iret(cpu, 2), ==, !rows[i].is_fault);
+        if (rows[i].is_fault) {
+            assert_fault(cpu, RH_EXC_GP, 0);
+            g_assert_cmphex(cpu->gpr[RH_RSP], ==, 0x800);
+            g_assert_cmphex(cpu->rip, ==, 0x20);
+            g_assert_cmphex(cpu->rflags, ==, rows[i].rflags | VM | 2);
+        } else {
+            g_assert_cmphex(cpu->rip, ==, 0x1234);
+            g_assert_cmphex(cpu->seg[RH_CS].base, ==, 0x11110);
+            g_assert_cmphex(cpu->rflags, ==, rows[i].after | VM | 2);
+        }
+        g_assert_false(rh_tcg_iret(cpu, 4));
+        assert_fault(cpu, RH_EXC_GP, 0);
+    }
+    rig_free(rig);
+}
+
+/* The monitor returns to a program with an interrupt pending for which it is ready: #GP before its next instruction. */
+static void test_vme_pending(void)
+{
+    static const struct {
+        uint64_t rflags, cr4;
+        bool is_due;
+    } rows[] = {
+        { VIF | VIP, RH_CR4_VME, true },
+        { VIF | VIP, RH_CR4_PVI, false },
+        { VIF, RH_CR4_VME, false },
+        { VIP, RH_CR4_VME, false },
+        { VIF | VIP | IOPL, RH_CR4_VME, false },
+    };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu;
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        cpu = enter_v86(rig, 0);
+        cpu->cr4 |= rows[i].cr4;
+        rh_tcg_set_rflags(cpu, 0, IF);
+        cpu->attention = 0;
+        rh_tcg_set_rflags(cpu, rows[i].rflags, VIF | VIP | IOPL);
+        g_assert_cmpint(cpu->attention, ==, rows[i].is_due);
+        g_assert_cmpint(rh_tcg_check_traps(cpu), ==, !rows[i].is_due);
+        if (rows[i].is_due) {
+            assert_fault(cpu, RH_EXC_GP, 0);
+        }
+    }
+    /* Programs in protected mode: not before they have CPL 3. */
+    cpu = cpu_of(rig, RIG_LONG, 0);
+    cpu->cr4 |= RH_CR4_PVI;
+    cpu->attention = 0;
+    rh_tcg_set_rflags(cpu, VIF | VIP, VIF | VIP | IOPL);
+    g_assert_true(rh_tcg_check_traps(cpu));
+    cpu->gpr[RH_RCX] = 0x8000;
+    cpu->gpr[RH_R11] = VIF | VIP;
+    cpu->star = (uint64_t)(RIG_USER_CODE32 | 3) << 48;
+    cpu->attention = 0;
+    g_assert_true(rh_tcg_sysret(cpu, 8));
+    g_assert_cmpint(cpu->attention, ==, 1);
+    g_assert_false(rh_tcg_check_traps(cpu));
+    assert_fault(cpu, RH_EXC_GP, 0);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     rh_thread_init_main();
@@ -537,5 +704,9 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-exception/triple-fault", test_triple_fault);
     g_test_add_func("/tcg-exception/v86", test_v86);
     g_test_add_func("/tcg-exception/v86-iopl3", test_v86_iopl3);
+    g_test_add_func("/tcg-exception/vme-int", test_vme_int);
+    g_test_add_func("/tcg-exception/vme-monitor", test_vme_monitor);
+    g_test_add_func("/tcg-exception/vme-iret", test_vme_iret);
+    g_test_add_func("/tcg-exception/vme-pending", test_vme_pending);
     return g_test_run();
 }

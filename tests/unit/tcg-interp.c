@@ -224,6 +224,9 @@ static const Case cases[] = {
     { "rep stosb by ECX and EDI", CODE("\x67\xf3\xaa"), L,
       .before = { R(RAX, 0x5a), R(RCX, UINT64_C(0x100000002)), R(RDI, UINT64_C(0x100000000) + DATA) },
       .after = { R(RCX, 0), R(RDI, DATA + 2) }, .memory_after = { M(8, DATA, 0x5a5a) } },
+    { "cmpsb reads ES:RDI first", CODE("\xa6"), L, .before = { R(RSI, END), R(RDI, END + 0x1001) }, FAULT(PF), .cr2 = END + 0x1001 },
+    { "repe cmpsb does, too", CODE("\xf3\xa6"), L, .before = { R(RCX, 9), R(RSI, UINT64_C(1) << 62), R(RDI, END) }, FAULT(PF), .cr2 = END },
+    { "movsb reads, then looks where to", CODE("\xa4"), L, .before = { R(RSI, END), R(RDI, UINT64_C(1) << 62) }, FAULT(PF), .cr2 = END },
     { "repe cmpsb", CODE("\xf3\xa6"), L, .before = { R(RCX, 8), R(RSI, DATA), R(RDI, DATA + 0x10) },
       .memory = { M(8, DATA, 0x030201), M(8, DATA + 0x10, 0x040201) }, .after = { R(RCX, 5), R(RSI, DATA + 3), R(RDI, DATA + 0x13) },
       .sets_flags = true, .rflags_after = CF | PF | AF | SF },
@@ -693,6 +696,60 @@ static void test_v86(void)
     rig_free(rig);
 }
 
+/* POPF under VME; CLI and STI of programs under PVI, whose PUSHF and POPF are as ever. */
+static void test_virtual_flags(void)
+{
+    enum { IF = RH_RFLAGS_IF, VIF = RH_RFLAGS_VIF, VIP = RH_RFLAGS_VIP, TF = RH_RFLAGS_TF, IOPL = RH_RFLAGS_IOPL };
+    static const struct {
+        uint8_t code;
+        RigMode mode;
+        bool is_v86;
+        uint64_t cr4, rflags, stack;
+        int vector;
+        uint64_t rflags_after;
+    } rows[] = {
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF, IF | CF, -1, IF | VIF | CF },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, VIF, IOPL, -1, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | VIP, 0, -1, IF | VIP },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | VIP, IF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF, TF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_PVI, IF, IF, RH_EXC_GP, 0 },
+        { 0x9d, RIG_PROTECTED, true, RH_CR4_VME, IF | IOPL, 0, -1, IOPL },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IF, 0, -1, IF | VIF },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIP, 0, RH_EXC_GP, 0 },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_VME, IF, 0, RH_EXC_GP, 0 },
+        { 0xfb, RIG_PROTECTED, false, RH_CR4_PVI, IOPL | VIP, 0, -1, IOPL | IF | VIP },
+        { 0xfa, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIF, 0, -1, IF },
+        { 0xfa, RIG_PROTECTED, false, RH_CR4_PVI, IF | VIF | VIP, 0, -1, IF | VIP },
+        { 0xfa, RIG_LONG, false, RH_CR4_PVI, IF | VIF, 0, -1, IF },
+        { 0xfa, RIG_LONG, false, 0, IF | VIF, 0, RH_EXC_GP, 0 },
+        { 0x9d, RIG_LONG, false, RH_CR4_PVI, IF | VIF, CF, -1, IF | VIF | CF },
+    };
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    for (size_t i = 0; i < RH_COUNT(rows); i++) {
+        rig_enter(rig, rows[i].mode, rows[i].is_v86 ? 0 : 3);
+        for (unsigned seg = RH_ES; seg <= RH_GS && rows[i].is_v86; seg++) {
+            cpu->seg[seg] = (RhX86Segment){ 0, 0xffff, RH_SEG_P | RH_SEG_DPL | RH_SEG_S | 3, 0 };
+        }
+        cpu->rflags = 2 | rows[i].rflags | (rows[i].is_v86 ? RH_RFLAGS_VM : 0);
+        cpu->cr4 |= rows[i].cr4;
+        cpu->gpr[RH_RSP] = 0x4000;
+        rh_tcg_settle(cpu);
+        rig_poke(rig, 0x4000, 8, rows[i].stack);
+        rig_code(rig, (const uint8_t[]){ rows[i].code, 0x90 }, 2);
+        g_assert_cmpint(rh_tcg_step(cpu), ==, rows[i].vector < 0);
+        if (rows[i].vector >= 0) {
+            g_assert_cmpuint(cpu->fault.vector, ==, rows[i].vector);
+            g_assert_cmphex(cpu->gpr[RH_RSP], ==, 0x4000);
+        } else {
+            g_assert_cmphex(cpu->rflags & ~(uint64_t)RH_RFLAGS_VM, ==, rows[i].rflags_after | 2);
+        }
+    }
+    rig_free(rig);
+}
+
 /* ---- ports: a device that keeps what it was told ---- */
 
 typedef struct Port {
@@ -720,6 +777,45 @@ static void write_port(RhDevice *dev, uint64_t at, uint64_t value, unsigned size
 }
 
 static const RhRegionOps port_ops = { .read = read_port, .write = write_port };
+
+/* INS and OUTS by ECX, ESI, EDI: upwards into a page that is not there, downwards, and not at all. */
+static void check_port_edges(Rig *rig, Port *port)
+{
+    RhTcgCpu *cpu = rig->cpu;
+    const uint64_t above = UINT64_C(0x5a) << 32;
+
+    rig_code(rig, "\x67\xf3\x6c\x67\xf3\x6e\x67\xf3\x6f", 9);      /* rep insb; rep outsb; rep outsd */
+    cpu->rip = RIG_CODE;
+    cpu->gpr[RH_RDI] = above | (END - 2);
+    cpu->gpr[RH_RCX] = above | 4;
+    port->nr_reads = 0;
+    g_assert_false(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->fault.cr2, ==, END);
+    g_assert_cmphex(cpu->gpr[RH_RDI], ==, END);
+    g_assert_cmphex(cpu->gpr[RH_RCX], ==, 2);
+    g_assert_cmphex(cpu->rip, ==, RIG_CODE);
+    g_assert_cmpuint(port->nr_reads, ==, 2);
+
+    cpu->rip = RIG_CODE + 3;
+    cpu->rflags |= RH_RFLAGS_DF;
+    rig_poke(rig, DATA, 4, 0x44332211);
+    cpu->gpr[RH_RSI] = above | (DATA + 2);
+    cpu->gpr[RH_RCX] = above | 3;
+    port->nr_writes = 0;
+    g_assert_true(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->gpr[RH_RSI], ==, DATA - 1);
+    g_assert_cmphex(cpu->gpr[RH_RCX], ==, 0);
+    g_assert_cmphex(port->last, ==, 0x11);
+    g_assert_cmpuint(port->nr_writes, ==, 3);
+
+    cpu->gpr[RH_RSI] = END;
+    cpu->gpr[RH_RCX] = above;
+    g_assert_true(rh_tcg_step(cpu));
+    g_assert_cmphex(cpu->gpr[RH_RSI], ==, END);
+    g_assert_cmphex(cpu->rip, ==, RIG_CODE + 9);
+    g_assert_cmpuint(port->nr_writes, ==, 3);
+    cpu->rflags &= ~(uint64_t)RH_RFLAGS_DF;
+}
 
 static void test_ports(void)
 {
@@ -762,6 +858,7 @@ static void test_ports(void)
     g_assert_false(rh_tcg_step(cpu));
     g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_PF);
     g_assert_cmpuint(port.nr_reads, ==, 0);
+    check_port_edges(rig, &port);
     rh_lock(&rig->vm->lock);
     rh_region_fini(&port.region);
     rh_unlock(&rig->vm->lock);
@@ -814,6 +911,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
     g_test_add_func("/tcg-interp/v86", test_v86);
+    g_test_add_func("/tcg-interp/virtual-flags", test_virtual_flags);
     g_test_add_func("/tcg-interp/sysret-refused", test_sysret_refused);
     g_test_add_func("/tcg-interp/ports", test_ports);
     g_test_add_func("/tcg-interp/xgetbv", test_xgetbv);

@@ -20,6 +20,8 @@ typedef struct RhApicOps {
     void (*request)(RhVcpu *vcpu, int request, int level);  /* RH_CPU_* of softmmu/accel.h */
     int (*external)(RhVcpu *vcpu);                  /* ExtINT: the 8259's vector, or -1 */
     void (*ended)(RhVm *vm, uint8_t vector);        /* a level-triggered interrupt: for the I/O APIC */
+    /* ns until @vcpu's time stamp counter is @tsc, rounded up; 0: it is there, or beyond. For APICs with a deadline mode. */
+    int64_t (*tsc_wait)(RhVcpu *vcpu, uint64_t tsc);
 } RhApicOps;
 
 /** rh_apic_bus_set_ops - @ops stays the caller's; before the first APIC is made */
@@ -29,8 +31,11 @@ bool rh_apic_bus_send(RhDevice *bus, uint64_t address, uint32_t data);
 /** rh_apic_bus_find - the APIC of @vcpu, or NULL */
 RhDevice *rh_apic_bus_find(RhDevice *bus, const RhVcpu *vcpu);
 
-/** rh_apic_new - the APIC of @vcpu with that initial @id, realized as "lapic" below @parent; NULL and @err */
-RhDevice *rh_apic_new(RhDevice *bus, RhObject *parent, RhVcpu *vcpu, uint32_t id, GError **err);
+/**
+ * rh_apic_new - the APIC of @vcpu with that initial @id, realized as "lapic" below @parent; NULL and @err
+ * @has_deadline: its timer has TSC-deadline mode, for which the bus needs .tsc_wait
+ */
+RhDevice *rh_apic_new(RhDevice *bus, RhObject *parent, RhVcpu *vcpu, uint32_t id, bool has_deadline, GError **err);
 
 /** rh_apic_acknowledge - the CPU takes an interrupt: its vector, or -1 when there is none */
 int rh_apic_acknowledge(RhDevice *apic);
@@ -40,6 +45,9 @@ void rh_apic_set_tpr(RhDevice *apic, unsigned priority);
 bool rh_apic_take_init(RhDevice *apic);
 /** rh_apic_take_startup - the vector of a start-up message that came since the last call, or -1 */
 int rh_apic_take_startup(RhDevice *apic);
+
+/** rh_apic_tsc_moved - the time stamp counter was written to, or runs from another value: when a deadline comes has changed */
+void rh_apic_tsc_moved(RhDevice *apic);
 
 /** rh_apic_load/store - a 32-bit access at offset @at of the register page, as the CPU of @apic makes it */
 uint32_t rh_apic_load(RhDevice *apic, unsigned at);

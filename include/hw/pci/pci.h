@@ -74,14 +74,10 @@ typedef struct RhPciBar {
 } RhPciBar;
 #define RH_PCI_UNMAPPED UINT64_MAX
 
-enum { RH_PCI_MSIX_SAVED = 64 };
-/** RhPciState - guest state common to all PCI devices */
+/** RhPciState - guest state common to all PCI devices; an MSI-X table is saved behind it (pci_msix_state) */
 typedef struct RhPciState {
     uint8_t config[RH_PCIE_CONFIG_SIZE];
     uint8_t intx_level;         /* what the device drives, before the INTx disable bit */
-    /* Of MSI-X tables with up to RH_PCI_MSIX_SAVED vectors; larger ones are kept elsewhere and not saved yet. */
-    uint8_t msix_table[RH_PCI_MSIX_SAVED * 16];
-    uint8_t msix_pending[RH_PCI_MSIX_SAVED / 8];
 } RhPciState;
 
 struct RhPciDevice {

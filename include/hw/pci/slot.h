@@ -18,7 +18,7 @@ typedef struct RhPcieSlot {
 
 /** rh_pcie_slot_shape - slot registers in the port's express capability, and the bus's callbacks; slot @number */
 void rh_pcie_slot_shape(RhPcieSlot *slot, RhPciBridge *port, unsigned number);
-/** rh_pcie_slot_reset - what is plugged in is present and powered; _settle - derive the interrupt, after load too */
+/** rh_pcie_slot_reset - what is plugged in is present and powered; _settle - derive what the pin shows; sends no message */
 void rh_pcie_slot_reset(RhPcieSlot *slot);
 void rh_pcie_slot_settle(RhPcieSlot *slot);
 /** rh_pcie_slot_written - the guest wrote config[@at .. @at + @len) of the port */

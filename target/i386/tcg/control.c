@@ -233,7 +233,7 @@ void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask)
     if ((was ^ cpu->rflags) & (RH_RFLAGS_AC | RH_RFLAGS_VM)) {
         rh_tcg_settle(cpu);
     }
-    if (~was & cpu->rflags & (RH_RFLAGS_IF | RH_RFLAGS_TF)) {
+    if ((~was & cpu->rflags & (RH_RFLAGS_IF | RH_RFLAGS_TF)) || rh_tcg_awaits_virtual(cpu)) {
         cpu->attention = 1;
     }
 }

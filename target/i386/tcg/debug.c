@@ -115,7 +115,7 @@ void rh_tcg_note_io_access(RhTcgCpu *cpu, uint16_t port, unsigned size)
 bool rh_tcg_check_traps(RhTcgCpu *cpu)
 {
     if (!cpu->pending_dr6) {
-        return true;
+        return !rh_tcg_awaits_virtual(cpu) || rh_tcg_gp0(cpu);
     }
     if (cpu->shadow & SHADOW_MOV_SS) {
         cpu->attention = 1;

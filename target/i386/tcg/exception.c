@@ -18,6 +18,7 @@ typedef struct Event {
     uint8_t vector;
     bool is_exception;      /* its class matters when another one follows */
     bool is_software;       /* the gate's DPL is checked */
+    bool is_redirected;     /* INT n of an 8086 program that handles it itself (VME) */
     bool has_error;
     uint32_t error;
     uint32_t ext;           /* of the error codes of what goes wrong on the way */
@@ -39,25 +40,46 @@ bool rh_tcg_raise_plain(RhTcgCpu *cpu, unsigned vector)
 
 /* --- real mode --- */
 
-static bool deliver_real(RhTcgCpu *cpu, const Event *event)
+/* To the handler that a table of 8086 vectors names at @entry. */
+static bool enter_8086(RhTcgCpu *cpu, const Event *event, RhTlbMode mode, uint64_t entry, uint64_t pushed, uint64_t cleared)
 {
     RhStack stack = rh_current_stack(cpu);
-    unsigned entry = event->vector * 4u;
     uint64_t target;
 
-    if (entry + 3 > cpu->idt.limit) {
-        return rh_tcg_raise(cpu, RH_EXC_GP, entry * 2 + ERROR_IDT + event->ext);
-    }
-    if (!rh_tcg_load(cpu, RH_TLB_IMPLICIT, cpu->idt.base + entry, 4, &target) ||
-        !rh_push(cpu, &stack, 2, event->rflags) || !rh_push(cpu, &stack, 2, cpu->seg[RH_CS].selector) ||
-        !rh_push(cpu, &stack, 2, event->rip)) {
+    if (!rh_tcg_load(cpu, mode, entry, 4, &target) || !rh_push(cpu, &stack, 2, pushed) ||
+        !rh_push(cpu, &stack, 2, cpu->seg[RH_CS].selector) || !rh_push(cpu, &stack, 2, event->rip)) {
         return false;
     }
     rh_stack_commit(cpu, &stack);
     rh_load_real(cpu, RH_CS, (uint16_t)(target >> 16));
     cpu->rip = target & 0xffff;
-    cpu->rflags &= ~(uint64_t)(RH_RFLAGS_IF | RH_RFLAGS_TF | RH_RFLAGS_AC | RH_RFLAGS_RF);
+    cpu->rflags &= ~cleared;
     return true;
+}
+
+static bool deliver_real(RhTcgCpu *cpu, const Event *event)
+{
+    unsigned entry = event->vector * 4u;
+
+    if (entry + 3 > cpu->idt.limit) {
+        return rh_tcg_raise(cpu, RH_EXC_GP, entry * 2 + ERROR_IDT + event->ext);
+    }
+    return enter_8086(cpu, event, RH_TLB_IMPLICIT, cpu->idt.base + entry, event->rflags,
+                      RH_RFLAGS_IF | RH_RFLAGS_TF | RH_RFLAGS_AC | RH_RFLAGS_RF);
+}
+
+/* SDM vol. 3 §20.3.3.4, §20.3.3.5: through the table at linear address 0, which is the program's own; below IOPL 3 VIF is its IF. */
+static bool deliver_redirected(RhTcgCpu *cpu, const Event *event)
+{
+    bool has_if = (event->rflags & RH_RFLAGS_IOPL) == RH_RFLAGS_IOPL;
+    uint64_t cleared = RH_RFLAGS_TF | RH_RFLAGS_RF | (has_if ? RH_RFLAGS_IF : RH_RFLAGS_VIF);
+    uint64_t pushed = event->rflags;
+
+    if (!has_if) {
+        pushed &= ~(uint64_t)RH_RFLAGS_IF;
+        pushed |= RH_RFLAGS_IOPL | (event->rflags & RH_RFLAGS_VIF ? RH_RFLAGS_IF : 0);
+    }
+    return enter_8086(cpu, event, (RhTlbMode)cpu->tlb_mode, event->vector * 4u, pushed, cleared);
 }
 
 /* --- gates --- */
@@ -328,9 +350,10 @@ static bool deliver_long(RhTcgCpu *cpu, const Event *event)
 
 static bool deliver(RhTcgCpu *cpu, const Event *event)
 {
-    bool is_done = !cpu->is_protected ? deliver_real(cpu, event)
-                   : cpu->is_long     ? deliver_long(cpu, event)
-                                      : deliver_protected(cpu, event);
+    bool is_done = !cpu->is_protected     ? deliver_real(cpu, event)
+                   : event->is_redirected ? deliver_redirected(cpu, event)
+                   : cpu->is_long         ? deliver_long(cpu, event)
+                                          : deliver_protected(cpu, event);
 
     if (is_done) {
         cpu->shadow = 0;
@@ -459,8 +482,13 @@ bool rh_tcg_software_interrupt(RhTcgCpu *cpu, uint8_t vector, uint64_t next_rip,
         .rflags = cpu->rflags & ~(uint64_t)RH_RFLAGS_RF,
     };
 
-    if (cpu->is_v86 && is_int_n && (cpu->rflags & RH_RFLAGS_IOPL) != RH_RFLAGS_IOPL) {
-        return rh_tcg_gp0(cpu);
+    if (cpu->is_v86 && is_int_n) {
+        if ((cpu->cr4 & RH_CR4_VME) && !rh_tss_redirects(cpu, vector, &event.is_redirected)) {
+            return false;
+        }
+        if (!event.is_redirected && (cpu->rflags & RH_RFLAGS_IOPL) != RH_RFLAGS_IOPL) {
+            return rh_tcg_gp0(cpu);
+        }
     }
     return deliver(cpu, &event);
 }

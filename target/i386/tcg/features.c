@@ -1,7 +1,7 @@
 /*
  * Which features the engine has. Those in native_features are executed by the host's CPU as they are, so it must have them.
  *
- * Left out on purpose: monitor (MWAIT only pauses here, so guests would idle in a busy loop), vme.
+ * Left out on purpose: monitor (MWAIT only pauses here, so guests would idle in a busy loop).
  * Spec: Intel SDM vol. 2A "CPUID", vol. 3 §2.5 (CR4), §2.2.1 (EFER).
  */
 #include "target/i386/tcg/features.h"
@@ -9,8 +9,8 @@
 #include <cpuid.h>
 
 static const char own_features[] =
-    "fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush "
-    "pcid x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay "
+    "fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush "
+    "pcid x2apic tsc-deadline hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay "
     "fsgsbase tsc-adjust smep erms invpcid rdseed smap clflushopt clwb umip rdpid fsrm "
     "syscall nx pdpe1gb rdtscp lm lahf-lm cr8legacy arat rdrand xsave xsaveopt xsavec xgetbv1 xsaves movbe";
 static const char native_features[] =
@@ -44,7 +44,7 @@ void rh_tcg_fill_limits(RhCpuLimits *ret)
         .model_id = "Rhea Virtual CPU",
         .family = 15, .model = 107, .stepping = 1,
         .level = 0xd, .xlevel = 0x8000000a, .phys_bits = 40,
-        .models_gain = "x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay", .models_lose = "monitor svm vme acpi",
+        .models_gain = "x2apic hypervisor kvmclock kvmclock-stable-bit kvm-nopiodelay", .models_lose = "monitor svm acpi",
         .has_x2apic_ids = true,
         .has_kvm_leaves = true,         /* for the clock: pvclock.c */
     };
@@ -109,6 +109,8 @@ static const struct {
     uint32_t leaf;
     uint8_t reg, bit;
 } cr4_bits[] = {
+    { 1u << 0, 1, RH_X86_EDX, 1 },      /* VME */
+    { 1u << 1, 1, RH_X86_EDX, 1 },      /* PVI */
     { 1u << 2, 1, RH_X86_EDX, 4 },      /* TSD */
     { 1u << 3, 1, RH_X86_EDX, 2 },      /* DE */
     { 1u << 4, 1, RH_X86_EDX, 3 },      /* PSE */
@@ -149,7 +151,7 @@ void rh_tcg_learn_features(RhTcgCpu *cpu)
     cpu->physical_mask = (UINT64_C(1) << (bits >= 32 && bits <= 52 ? bits : cpu->nr_cpuid ? 36 : 40)) - 1;
     cpu->has_1g_pages = !cpu->nr_cpuid || (leaf_reg(cpu, 0x80000001, 0, RH_X86_EDX) >> 26 & 1);
     if (!cpu->nr_cpuid) {       /* a CPU without a model, of a test */
-        cpu->cr4_allowed = UINT64_C(0x370ffc);
+        cpu->cr4_allowed = UINT64_C(0x370fff);
         cpu->efer_allowed = RH_EFER_SCE | RH_EFER_NXE | RH_EFER_LME | RH_EFER_LMA;
         cpu->xcr0_allowed = 7;
         return;

@@ -96,13 +96,9 @@ static bool run_one(RhTcgCpu *cpu, const RhInsn *insn, uint64_t src, uint64_t ds
         }
         rh_set_gpr(cpu, RH_RAX, insn->size, value);
         return true;
-    case RH_OP_CMPS:
-        if (!rh_interp_load(cpu, src, insn->size, &value)) {
-            return false;
-        }
-        G_GNUC_FALLTHROUGH;
-    default:
-        if (!rh_interp_load(cpu, dst, insn->size, &other)) {
+    default:        /* the destination's fault comes first, as on processors */
+        if (!rh_interp_load(cpu, dst, insn->size, &other) ||
+            (insn->op == RH_OP_CMPS && !rh_interp_load(cpu, src, insn->size, &value))) {
             return false;
         }
         compare(value, other, 0, &flags);
@@ -232,37 +228,85 @@ static bool find_host(RhTcgCpu *cpu, const RhInsn *insn, Side *side, uint64_t nr
     return true;
 }
 
+/* One operand is accessed, faults and all, before the other is looked at: what the address of the second raises waits for the first's page. */
+static bool find_sides(RhTcgCpu *cpu, const RhInsn *insn, Side *side, unsigned nr_sides, uint64_t *nr)
+{
+    RhFault fault;
+
+    if (!find_side(cpu, insn, &side[0], nr)) {
+        return false;
+    }
+    if (nr_sides == 1 || find_side(cpu, insn, &side[1], nr)) {
+        return true;
+    }
+    fault = cpu->fault;
+    if (rh_tcg_probe(cpu, cpu->tlb_mode, side[0].at, insn->size, side[0].access)) {
+        cpu->fault = fault;
+    }
+    return false;
+}
+
+/* The operands of @insn in the order in which they are accessed; returns how many. */
+static unsigned list_sides(const RhInsn *insn, Side side[2])
+{
+    const Side src = { .reg = RH_RSI, .access = RH_ACCESS_READ };
+    const Side read_dst = { .reg = RH_RDI, .access = RH_ACCESS_READ };
+    const Side write_dst = { .reg = RH_RDI, .access = RH_ACCESS_WRITE };
+
+    switch (insn->op) {
+    case RH_OP_MOVS: side[0] = src; side[1] = write_dst; return 2;
+    case RH_OP_CMPS: side[0] = read_dst; side[1] = src; return 2;   /* as processors do */
+    case RH_OP_STOS: side[0] = write_dst; return 1;
+    case RH_OP_LODS: side[0] = src; return 1;
+    default:         side[0] = read_dst; return 1;
+    }
+}
+
+static const Side *side_of(const Side *side, unsigned nr_sides, unsigned reg)
+{
+    static const Side none;
+
+    for (unsigned i = 0; i < nr_sides; i++) {
+        if (side[i].reg == reg) {
+            return &side[i];
+        }
+    }
+    return &none;
+}
+
 static bool run_string(RhTcgCpu *cpu, const RhInsn *insn, uint64_t max, uint64_t *ret_done)
 {
-    bool has_src = insn->op == RH_OP_MOVS || insn->op == RH_OP_CMPS || insn->op == RH_OP_LODS;
-    bool has_dst = insn->op != RH_OP_LODS;
-    bool is_write = insn->op == RH_OP_MOVS || insn->op == RH_OP_STOS;
-    Side src = { .reg = RH_RSI, .access = RH_ACCESS_READ };
-    Side dst = { .reg = RH_RDI, .access = is_write ? RH_ACCESS_WRITE : RH_ACCESS_READ };
+    Side side[2];
+    unsigned nr_sides = list_sides(insn, side);
+    const Side *src = side_of(side, nr_sides, RH_RSI);
+    const Side *dst = side_of(side, nr_sides, RH_RDI);
     uint64_t nr = max;
+    bool is_host = true;
 
-    if ((has_src && !find_side(cpu, insn, &src, &nr)) || (has_dst && !find_side(cpu, insn, &dst, &nr))) {
+    if (!find_sides(cpu, insn, side, nr_sides, &nr)) {
         return false;
     }
-    if (nr > 1 && ((has_src && !is_last_allowed(cpu, insn, &src, nr)) || (has_dst && !is_last_allowed(cpu, insn, &dst, nr)))) {
-        nr = 1;         /* one by one up to the one that faults */
+    for (unsigned i = 0; i < nr_sides && nr > 1; i++) {
+        if (!is_last_allowed(cpu, insn, &side[i], nr)) {
+            nr = 1;     /* one by one up to the one that faults */
+        }
     }
-    if (nr > 1 && ((has_src && !find_host(cpu, insn, &src, nr)) || (has_dst && !find_host(cpu, insn, &dst, nr)))) {
-        return false;
+    for (unsigned i = 0; i < nr_sides && nr > 1; i++) {
+        if (!find_host(cpu, insn, &side[i], nr)) {
+            return false;
+        }
+        is_host = is_host && side[i].host;
     }
-    if (nr > 1 && (!has_src || src.host) && (!has_dst || dst.host)) {
-        nr = run_host(cpu, insn, src.host, dst.host, nr);
+    if (nr > 1 && is_host) {
+        nr = run_host(cpu, insn, src->host, dst->host, nr);
     } else {
-        if (!run_one(cpu, insn, src.at, dst.at)) {
+        if (!run_one(cpu, insn, src->at, dst->at)) {
             return false;
         }
         nr = 1;
     }
-    if (has_src) {
-        rh_interp_advance(cpu, insn, RH_RSI, nr);
-    }
-    if (has_dst) {
-        rh_interp_advance(cpu, insn, RH_RDI, nr);
+    for (unsigned i = 0; i < nr_sides; i++) {
+        rh_interp_advance(cpu, insn, side[i].reg, nr);
     }
     *ret_done = nr;
     return true;

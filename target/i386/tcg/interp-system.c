@@ -47,7 +47,7 @@ static bool popf_vme(RhTcgCpu *cpu, const RhInsn *insn, uint64_t value)
         return rh_tcg_gp0(cpu);
     }
     rh_interp_drop(cpu, insn->size);
-    rh_tcg_set_rflags(cpu, value | (is_enabling ? RH_RFLAGS_VIF : 0), (POPF_WORD & ~RH_RFLAGS_TF) | RH_RFLAGS_VIF);
+    rh_tcg_set_rflags(cpu, value | (is_enabling ? RH_RFLAGS_VIF : 0), POPF_WORD | RH_RFLAGS_VIF);
     return true;
 }
 

@@ -222,15 +222,18 @@ static bool write_efer(RhTcgCpu *cpu, uint64_t value)
     return true;
 }
 
-/* Writing the counter or its adjustment moves the other, SDM vol. 3 §17.17.3. */
+/* Writing the counter or its adjustment moves the other, SDM vol. 3 §17.17.3; and when a deadline of the local APIC comes. */
 static bool write_tsc(RhTcgCpu *cpu, uint32_t index, uint64_t value)
 {
     uint64_t delta = value - (index == MSR_TSC ? rh_tcg_tsc(cpu) : cpu->tsc_adjust);
 
-    cpu->tsc_offset += (int64_t)delta;
+    rh_tcg_set_tsc_offset(cpu, cpu->tsc_offset + (int64_t)delta);
     cpu->tsc_adjust += delta;
-    for (uint32_t i = 0; i < cpu->nr_msrs; i++) {
-        rh_tcg_clock_tsc_moved(cpu, cpu->msrs[i].index, cpu->msrs[i].value);
+    rh_tcg_clock_tell(cpu);
+    if (cpu->vm && cpu->vm->accel && cpu->vm->accel->tsc_moved) {
+        RH_WITH_MACHINE_LOCK(cpu->vm) {
+            cpu->vm->accel->tsc_moved(cpu->vcpu);
+        }
     }
     return true;
 }

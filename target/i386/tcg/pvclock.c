@@ -81,10 +81,8 @@ static void measure(RhTcgClock *clock)
     set_rate(clock, ns - clock->begin_ns, tsc - clock->begin_tsc);
 }
 
-static void make_ready(RhTcgCpu *cpu)
+static void make_ready(RhTcgClock *clock)
 {
-    RhTcgClock *clock = cpu->clock;
-
     g_mutex_lock(&clock->lock);
     if (!clock->mul) {
         measure(clock);
@@ -92,13 +90,34 @@ static void make_ready(RhTcgCpu *cpu)
     g_mutex_unlock(&clock->lock);
 }
 
-static int64_t guest_ns(const RhTcgClock *clock)
+/* The shift is 32 at most. */
+static int64_t ticks_to_ns(const RhTcgClock *clock, uint64_t ticks)
 {
-    uint64_t ticks = rh_tcg_host_tsc() - (uint64_t)clock->zero_tsc;
-    unsigned __int128 shifted = clock->shift >= 0 ? (unsigned __int128)ticks << clock->shift
-                                                  : (unsigned __int128)ticks >> -clock->shift;
+    unsigned __int128 ns = (unsigned __int128)ticks * clock->mul >> (32 - clock->shift);
 
-    return (int64_t)(shifted * clock->mul >> 32);
+    return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
+int64_t rh_tcg_clock_now(RhTcgClock *clock)
+{
+    make_ready(clock);
+    return ticks_to_ns(clock, rh_tcg_clock_tsc(clock) - (uint64_t)clock->zero_tsc);
+}
+
+void rh_tcg_clock_set(RhTcgClock *clock, int64_t ns)
+{
+    make_ready(clock);
+    clock->zero_tsc = (int64_t)(rh_tcg_clock_tsc(clock) - (uint64_t)(((unsigned __int128)ns << (32 - clock->shift)) / clock->mul));
+    clock->is_loaded = true;
+}
+
+int64_t rh_tcg_clock_wait(RhTcgCpu *cpu, uint64_t tsc)
+{
+    uint64_t now;
+
+    make_ready(cpu->clock);
+    now = rh_tcg_clock_tsc(cpu->clock) + (uint64_t)__atomic_load_n(&cpu->tsc_offset, __ATOMIC_RELAXED);
+    return tsc <= now ? 0 : MIN(ticks_to_ns(cpu->clock, tsc - now), INT64_MAX - 1) + 1;
 }
 
 /* An odd version says that the rest is being written. */
@@ -133,7 +152,7 @@ static void write_system_time(RhTcgCpu *cpu, uint64_t at)
 /* When the guest's clock read 0, by the calendar. */
 static void write_wall_clock(RhTcgCpu *cpu, uint64_t at)
 {
-    int64_t ns = now_ns(CLOCK_REALTIME) - guest_ns(cpu->clock);
+    int64_t ns = now_ns(CLOCK_REALTIME) - rh_tcg_clock_now(cpu->clock);
     uint64_t version = begin_write(cpu, at + WALL_VERSION);
 
     rh_tcg_phys_store(cpu, at + WALL_S, 4, (uint64_t)(ns / NS_PER_S) & UINT32_MAX);
@@ -159,7 +178,7 @@ static bool write_clock(RhTcgCpu *cpu, uint32_t index, uint64_t value)
     if (!has_clock(cpu, index)) {
         return false;
     }
-    make_ready(cpu);
+    make_ready(cpu->clock);
     if (!is_system_time(index)) {
         write_wall_clock(cpu, value);
     } else if (value & ENABLED) {
@@ -178,9 +197,11 @@ bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value)
     return is_ok;
 }
 
-void rh_tcg_clock_tsc_moved(RhTcgCpu *cpu, uint32_t index, uint64_t value)
+void rh_tcg_clock_tell(RhTcgCpu *cpu)
 {
-    if (is_system_time(index) && (value & ENABLED)) {
-        rh_tcg_clock_write(cpu, index, value);
+    for (uint32_t i = 0; i < cpu->nr_msrs; i++) {
+        if (is_system_time(cpu->msrs[i].index) && (cpu->msrs[i].value & ENABLED)) {
+            rh_tcg_clock_write(cpu, cpu->msrs[i].index, cpu->msrs[i].value);
+        }
     }
 }

@@ -282,6 +282,38 @@ bool rh_tcg_verify(RhTcgCpu *cpu, uint16_t selector, bool for_write, bool *ret_o
 
 /* --- I/O permission --- */
 
+/* Where the map of ports begins in the TSS; what redirects interrupts is the 32 bytes below. */
+static bool find_io_map(RhTcgCpu *cpu, uint64_t *ret)
+{
+    const RhX86Segment *tss = &cpu->seg[RH_TR];
+
+    if ((tss->access & RH_SEG_UNUSABLE) || (tss->access & RH_SEG_TYPE) < RH_TYPE_TSS || tss->limit < TSS_MIN_LIMIT) {
+        return rh_tcg_gp0(cpu);
+    }
+    return rh_tcg_load(cpu, RH_TLB_IMPLICIT, tss->base + TSS_IO_BASE, 2, ret);
+}
+
+bool rh_tss_redirects(RhTcgCpu *cpu, uint8_t vector, bool *ret)
+{
+    enum { MAP_BYTES = 32 };
+    const RhX86Segment *tss = &cpu->seg[RH_TR];
+    uint64_t base;
+    uint64_t bits;
+
+    if (!find_io_map(cpu, &base)) {
+        return false;
+    }
+    base += vector / 8;
+    if (base < MAP_BYTES || base - MAP_BYTES > tss->limit) {
+        return rh_tcg_gp0(cpu);
+    }
+    if (!rh_tcg_load(cpu, RH_TLB_IMPLICIT, tss->base + base - MAP_BYTES, 1, &bits)) {
+        return false;
+    }
+    *ret = !(bits >> vector % 8 & 1);
+    return true;
+}
+
 bool rh_tcg_check_io(RhTcgCpu *cpu, uint16_t port, unsigned size)
 {
     const RhX86Segment *tss = &cpu->seg[RH_TR];
@@ -291,10 +323,7 @@ bool rh_tcg_check_io(RhTcgCpu *cpu, uint16_t port, unsigned size)
     if (!cpu->is_protected || (!cpu->is_v86 && cpu->cpl <= (cpu->rflags & RH_RFLAGS_IOPL) >> 12)) {
         return true;
     }
-    if ((tss->access & RH_SEG_UNUSABLE) || (tss->access & RH_SEG_TYPE) < RH_TYPE_TSS || tss->limit < TSS_MIN_LIMIT) {
-        return rh_tcg_gp0(cpu);
-    }
-    if (!rh_tcg_load(cpu, RH_TLB_IMPLICIT, tss->base + TSS_IO_BASE, 2, &base)) {
+    if (!find_io_map(cpu, &base)) {
         return false;
     }
     base += port / 8;

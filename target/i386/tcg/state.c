@@ -10,6 +10,7 @@
 #endif
 #include "target/i386/features.h"
 #include "target/i386/tcg/features.h"
+#include "target/i386/tcg/pvclock.h"
 
 #define CPUID_8000_0008 0x80000008u
 #define XSTATE_X87 1u
@@ -114,6 +115,9 @@ void rh_tcg_settle(RhTcgCpu *cpu)
     for (unsigned i = 0; i < RH_NR_SEG; i++) {
         cpu->segment_base[i] = cpu->seg[i].base;
     }
+    if (rh_tcg_awaits_virtual(cpu)) {
+        cpu->attention = 1;
+    }
 }
 
 /* --- state in and out --- */
@@ -187,7 +191,7 @@ void rh_tcg_from_state(RhTcgCpu *cpu, const RhX86State *state)
     }
     cpu->rflags |= 2;
     if (!cpu->told_tsc || state->tsc != cpu->told_tsc) {    /* else nobody has set it, and it went on counting meanwhile */
-        cpu->tsc_offset = (int64_t)(state->tsc - rh_tcg_host_tsc());
+        rh_tcg_set_tsc_offset(cpu, (int64_t)(state->tsc - rh_tcg_clock_tsc(cpu->clock)));
     }
     cpu->mp_state = state->mp_state;
     cpu->is_halted = state->mp_state == RH_MP_HALTED;
@@ -217,7 +221,7 @@ void rh_tcg_to_state(RhTcgCpu *cpu, RhX86State *state)
     memcpy(state->pdptr, cpu->pdptr, sizeof(cpu->pdptr));
     rh_x86_set_msr(state, MSR_SMBASE, cpu->smbase);
     state->has_pdptrs = true;
-    state->tsc = cpu->told_tsc = rh_tcg_tsc(cpu);
+    state->tsc = cpu->told_tsc = rh_tcg_clock_tsc(cpu->clock) + (uint64_t)cpu->tsc_offset;
     state->mp_state = cpu->is_halted ? RH_MP_HALTED : cpu->mp_state;
     state->has_lapic = false;
     memset(state->xsave, 0, sizeof(state->xsave));

@@ -129,6 +129,8 @@ void rh_stack_commit(RhTcgCpu *cpu, const RhStack *stack);
 bool rh_tss_stack(RhTcgCpu *cpu, unsigned cpl, uint32_t ext, uint16_t *ret_ss, uint32_t *ret_sp);
 /** rh_tss_stack64 - RSP out of a TSS of long mode; @ist 0: that of @cpl */
 bool rh_tss_stack64(RhTcgCpu *cpu, unsigned cpl, unsigned ist, uint32_t ext, uint64_t *ret_sp);
+/** rh_tss_redirects - CR4.VME: whether the current TSS gives INT @vector to the 8086 program itself, or #GP(0); SDM vol. 3 §20.3.3 */
+bool rh_tss_redirects(RhTcgCpu *cpu, uint8_t vector, bool *ret);
 /** rh_new_stack_segment - check a stack segment out of a TSS for @cpl, or #TS, #SS */
 bool rh_new_stack_segment(RhTcgCpu *cpu, uint16_t selector, unsigned cpl, uint32_t ext, RhDescriptor *ret_desc,
                           RhX86Segment *ret);

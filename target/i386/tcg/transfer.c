@@ -476,6 +476,30 @@ static bool pop_frame(RhTcgCpu *cpu, RhStack *stack, unsigned size, Frame *ret)
            rh_pop(cpu, stack, size, &ret->rflags);
 }
 
+/* VME with IOPL below 3: IF goes to VIF, as in POPF. */
+static bool iret_virtual(RhTcgCpu *cpu, unsigned size)
+{
+    RhStack stack = rh_current_stack(cpu);
+    bool is_enabling;
+    Frame frame;
+
+    if (!(cpu->cr4 & RH_CR4_VME) || size != 2) {
+        return rh_tcg_gp0(cpu);
+    }
+    if (!pop_frame(cpu, &stack, size, &frame)) {
+        return false;
+    }
+    is_enabling = frame.rflags & RH_RFLAGS_IF;
+    if ((frame.rflags & RH_RFLAGS_TF) || (is_enabling && (cpu->rflags & RH_RFLAGS_VIP))) {
+        return rh_tcg_gp0(cpu);
+    }
+    if (!return_real(cpu, &stack, frame.rip, (uint16_t)frame.cs)) {
+        return false;
+    }
+    rh_tcg_set_rflags(cpu, frame.rflags | (is_enabling ? RH_RFLAGS_VIF : 0), FLAGS_ALWAYS | RH_RFLAGS_VIF);
+    return true;
+}
+
 static bool iret_real(RhTcgCpu *cpu, unsigned size)
 {
     uint64_t mask = FLAGS_ALWAYS | RH_RFLAGS_IF | (size == 2 ? 0 : FLAGS_WIDE);
@@ -483,7 +507,7 @@ static bool iret_real(RhTcgCpu *cpu, unsigned size)
     Frame frame;
 
     if (cpu->is_v86 && (cpu->rflags & RH_RFLAGS_IOPL) != RH_RFLAGS_IOPL) {
-        return rh_tcg_gp0(cpu);
+        return iret_virtual(cpu, size);
     }
     mask |= cpu->is_v86 ? 0 : RH_RFLAGS_IOPL;
     if (!pop_frame(cpu, &stack, size, &frame) || !return_real(cpu, &stack, frame.rip, (uint16_t)frame.cs)) {

@@ -202,7 +202,7 @@ struct RhTcgCpu {
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, misc_enable, tsc_adjust, tsc_aux, tsc_deadline;
-    int64_t tsc_offset;             /* guest TSC = host TSC + this */
+    int64_t tsc_offset;             /* guest TSC = host TSC + this; atomic: timers read it (rh_tcg_clock_wait) */
     uint64_t told_tsc;              /* the TSC that rh_tcg_to_state gave last */
     uint64_t smbase;
     RhX86Msr msrs[RH_X86_MAX_MSRS]; /* MTRRs and others without a meaning here */
@@ -264,6 +264,15 @@ struct RhTcgCpu {
     RhDecoded decoded[RH_DECODED_ENTRIES];  /* the interpreter's own (interp.c) */
     bool is_vector_live;            /* the guest's vector state is in the host's registers, not in cpu->vector */
 };
+
+/** rh_tcg_awaits_virtual - VME, PVI: VIF and VIP are both set where the CPU looks at them, SDM vol. 3 §20.3.2: #GP at the next instruction */
+static inline bool rh_tcg_awaits_virtual(const RhTcgCpu *cpu)
+{
+    const uint64_t both = RH_RFLAGS_VIF | RH_RFLAGS_VIP;
+
+    return (cpu->rflags & both) == both && cpu->cpl == 3 && (cpu->rflags & RH_RFLAGS_IOPL) != RH_RFLAGS_IOPL &&
+           (cpu->cr4 & (cpu->is_v86 ? RH_CR4_VME : RH_CR4_PVI));
+}
 
 static inline bool rh_tcg_has(const RhTcgCpu *cpu, RhInsnFeature feature)
 {
@@ -419,7 +428,11 @@ bool rh_tcg_read_msr(RhTcgCpu *cpu, uint32_t index, uint64_t *ret);     /* #GP(0
 bool rh_tcg_write_msr(RhTcgCpu *cpu, uint32_t index, uint64_t value);
 void rh_tcg_cpuid(RhTcgCpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
 uint64_t rh_tcg_tsc(const RhTcgCpu *cpu);
-/** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up */
+static inline void rh_tcg_set_tsc_offset(RhTcgCpu *cpu, int64_t offset)
+{
+    __atomic_store_n(&cpu->tsc_offset, offset, __ATOMIC_RELAXED);
+}
+/** rh_tcg_set_rflags - write the bits of @mask; settles AC (SMAP), asks for attention when IF or TF came up, or VIF with VIP */
 void rh_tcg_set_rflags(RhTcgCpu *cpu, uint64_t value, uint64_t mask);
 /** rh_tcg_enter_smm, rh_tcg_rsm */
 void rh_tcg_enter_smm(RhTcgCpu *cpu);
@@ -430,7 +443,8 @@ void rh_tcg_settle(RhTcgCpu *cpu);
 bool rh_tcg_check_code_breakpoint(RhTcgCpu *cpu, uint64_t linear);
 /**
  * rh_tcg_check_traps - between two instructions: false: cpu->fault holds the #DB that data breakpoints or a task switch have set
- * off, to be delivered before interrupts are. Whenever one is due, attention is set. The #DB of a single step takes them along.
+ * off, or the #GP of a virtual interrupt that the program is ready for, to be delivered before interrupts are. Whenever one is
+ * due, attention is set. The #DB of a single step takes the others along.
  */
 bool rh_tcg_check_traps(RhTcgCpu *cpu);
 /** rh_tcg_note_data_access - mmu.c calls it for pages that DR0-DR3 watch; nobody else has to */

@@ -18,7 +18,15 @@ typedef struct RhTcgClock {
     int64_t zero_tsc;               /* host TSC at which the guest's clock, and each TSC after reset, reads 0 */
     uint32_t mul;                   /* ns = (TSC shifted by shift) * mul >> 32; 0: not measured yet */
     int8_t shift;
+    bool is_loaded;                 /* guests have to be told before they run: rh_tcg_clock_tell. Machine lock */
+    int64_t stopped_tsc;            /* host TSC when the machine's clock stopped; 0: it runs. Machine lock; vCPUs do not run */
 } RhTcgClock;
+
+/** rh_tcg_clock_tsc - the host's TSC by which guests' time goes: it stands still while the machine's clock does */
+static inline uint64_t rh_tcg_clock_tsc(const RhTcgClock *clock)
+{
+    return clock && clock->stopped_tsc ? (uint64_t)clock->stopped_tsc : rh_tcg_host_tsc();
+}
 
 void rh_tcg_clock_begin(RhTcgClock *clock);
 /** rh_tcg_clock_owns - whether MSR @index is the clock's */
@@ -29,7 +37,12 @@ static inline bool rh_tcg_clock_owns(uint32_t index)
 }
 /** rh_tcg_clock_write - WRMSR to such a one; false: the guest's CPU does not have it */
 bool rh_tcg_clock_write(RhTcgCpu *cpu, uint32_t index, uint64_t value);
-/** rh_tcg_clock_tsc_moved - the guest wrote its TSC: tell it of the new relation, if it asked to be told */
-void rh_tcg_clock_tsc_moved(RhTcgCpu *cpu, uint32_t index, uint64_t value);
+/** rh_tcg_clock_wait - ns until the guest's TSC is @tsc, rounded up; any thread */
+int64_t rh_tcg_clock_wait(RhTcgCpu *cpu, uint64_t tsc);
+/** rh_tcg_clock_tell - the relation of clock and TSC has changed: write it to the guest's page, if it asked to be told */
+void rh_tcg_clock_tell(RhTcgCpu *cpu);
+/** rh_tcg_clock_now/set - what the guest's clock reads, in ns, at rh_tcg_clock_tsc(); after set guests are to be told */
+int64_t rh_tcg_clock_now(RhTcgClock *clock);
+void rh_tcg_clock_set(RhTcgClock *clock, int64_t ns);
 
 #endif
