@@ -264,7 +264,7 @@ bool rh_interp_enter(RhTcgCpu *cpu, const RhInsn *insn)
     if (!push_at(cpu, &sp, insn->size, cpu->gpr[RH_RBP])) {
         return false;
     }
-    frame = sp;
+    frame = sp | (cpu->gpr[RH_RSP] & ~rh_sp_mask(cpu));         /* a 16-bit stack moves SP, but EBP gets all of ESP */
     if (level && (!copy_display(cpu, &sp, insn->size, level) || !push_at(cpu, &sp, insn->size, frame))) {
         return false;
     }
