@@ -1,5 +1,5 @@
 /*
- * Run time of the bare-metal guests: traps, console, clock. Start-up and ring changes are in start.S.
+ * Run time of the bare-metal guests: traps, numbers, clock. Start-up and ring changes are in start.S, the console in console.c.
  */
 #include "micro.h"
 
@@ -42,32 +42,10 @@ void micro_svc(uint64_t nr)
     __asm__ volatile("ud2" : "+a"(nr)::"memory");
 }
 
-void micro_exit(int code)
-{
-    outl(PORT_DEBUG_EXIT, (uint32_t)code);
-}
-
 void micro_ioapic(uint32_t reg, uint32_t value)
 {
     wr32(IOAPIC, reg);
     wr32(IOAPIC + 0x10, value);
-}
-
-static void put_char(char c)
-{
-    while (!(inb(PORT_COM1 + 5) & 0x20)) {
-    }
-    outb(PORT_COM1, (uint8_t)c);
-}
-
-void micro_puts(const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\n') {
-            put_char('\r');
-        }
-        put_char(*text);
-    }
 }
 
 void micro_putn(uint64_t number)
