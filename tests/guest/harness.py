@@ -51,8 +51,13 @@ class Failure(Exception):
 
 def case(function):
     """Marks a function as a test case under its own name, underlines written as dashes."""
-    _cases[function.__name__.replace("_", "-")] = function
+    add_case(function.__name__.replace("_", "-"), function)
     return function
+
+
+def add_case(name, function):
+    """The same for a case that comes out of a table."""
+    _cases[name] = function
 
 
 # --- what a test may need
