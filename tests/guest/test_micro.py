@@ -111,12 +111,12 @@ def disk_direct_ring():
 
 @case
 def reset_ways():
-    """Port 0xcf9, keyboard controller, port 0x92 and triple fault each restart the machine."""
+    """Port 0xcf9, keyboard controller, port 0x92 and triple faults each restart the machine."""
     with Machine(*accel(), "-M", "q35", "-m", "64", *DEBUG_EXIT, "-bios",
                  GUESTS / "micro/reset.rom", qmp=True, name="reset-ways") as machine:
         qmp = machine.qmp()
         machine.expect("^RESET: up$", 20)
-        for letter in "ck9t":
+        for letter in "ck9td":
             machine.send(letter)
             event = qmp.event("RESET")
             if not event["data"]["guest"]:
