@@ -723,6 +723,62 @@ static void alignment(void)
     cpu_user_flags = 2;
 }
 
+/* --- x87 and SSE: whether they may run, and what their exceptions are */
+
+CODE(fp_x87, "fnop");
+CODE(fp_wait, "fwait");
+CODE(fp_sse, "xorps %xmm0, %xmm0");
+CODE(fp_integer, "movnti %rax, -16(%rsp)");
+CODE(fp_bad_x87, "fninit; push $0x37b; fldcw (%rsp); fld1; fldz; fdivrp; fp_next: fnop; add $8, %rsp");
+CODE(fp_bad_sse, "push $0x1f00; ldmxcsr (%rsp); xorps %xmm0, %xmm0; fp_divss: divss %xmm0, %xmm0; add $8, %rsp");
+extern char fp_next[];
+extern char fp_divss[];
+
+static void check_fp(const char *name, void (*code)(void), ulong cr0, ulong vector)
+{
+    ulong was = read_cr0();
+
+    write_cr0((was & ~0xeul) | cr0);
+    USER(code, 0);
+    write_cr0(was);
+    check_trap(name, vector, 0);
+}
+
+static void fp_availability(void)
+{
+    enum { MP = 2, EM = 4, TS = 8 };
+
+    write_cr4(read_cr4() | 0x600);
+    check_fp("x87-with-ts", fp_x87, TS, T_NM);
+    check_fp("x87-with-em", fp_x87, EM, T_NM);
+    check_fp("wait-with-ts", fp_wait, TS, T_NONE);
+    check_fp("wait-with-mp-and-ts", fp_wait, MP | TS, T_NM);
+    check_fp("wait-with-em", fp_wait, EM, T_NONE);
+    check_fp("sse-with-ts", fp_sse, TS, T_NM);
+    check_fp("sse-with-em", fp_sse, EM, T_UD);
+    check_fp("sse-with-em-and-ts", fp_sse, EM | TS, T_UD);
+    check_fp("movnti-with-ts", fp_integer, TS, T_NONE);
+    check_fp("sse-available", fp_sse, 0, T_NONE);
+    write_cr4(read_cr4() & ~0x600ul);
+    check_fp("sse-without-osfxsr", fp_sse, 0, T_UD);
+}
+
+static void fp_exceptions(void)
+{
+    write_cr4(read_cr4() | 0x600);
+    USER(fp_bad_x87, 0);
+    check_trap("x87-exception", T_MF, 0);
+    check("x87-exception-is-of-the-next", trap.ip, (ulong)fp_next);
+    __asm__ volatile("fninit");
+    USER(fp_bad_sse, 0);
+    check_trap("sse-exception", 19, 0);
+    check("sse-exception-rip", trap.ip, (ulong)fp_divss);
+    write_cr4(read_cr4() & ~0x400ul);
+    USER(fp_bad_sse, 0);
+    check_trap("sse-exception-without-osxmmexcpt", T_UD, 0);
+    write_cr4(read_cr4() & ~0x200ul);
+}
+
 static void breakpoints(void)
 {
     cpu_gate(T_BP, KCODE, cpu_stubs[T_BP], 14, 3, 0);
@@ -813,6 +869,8 @@ const CpuCase cpu_cases[] = {
     { "far-returns", far_returns, "the emulator has no far return to ring 3" },
     { "exceptions", exceptions, NULL },
     { "alignment", alignment, NATIVE },
+    { "fp-availability", fp_availability, NATIVE },
+    { "fp-exceptions", fp_exceptions, NATIVE },
     { "breakpoints", breakpoints, NATIVE },
     { "double-faults", double_faults, NULL },
     { "double-fault-by-int", double_fault_by_int, "the emulator has no INT n" },
