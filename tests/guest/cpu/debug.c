@@ -12,7 +12,7 @@ enum { LEN_1 = 0, LEN_2 = 1, LEN_8 = 2, LEN_4 = 3 };
 #define GD        0x2000ul
 
 static volatile struct {
-    ulong ip, dr6, flags;
+    ulong ip, cs, dr6, flags, cx;
 } seen[32];
 static volatile unsigned nr_seen;
 static volatile bool should_resume;     /* the handler sets RF */
@@ -30,6 +30,8 @@ static bool on_debug(Frame *f)
 
     if (i < 32) {
         seen[i].ip = f->ip;
+        seen[i].cs = f->cs;
+        seen[i].cx = f->cx;
         seen[i].dr6 = read_dr6();
         seen[i].flags = f->flags;
     }
@@ -278,6 +280,64 @@ static void data_breakpoints_of_stacks(void)
     write_dr7(0);
 }
 
+LABELS(stos_insn[], stos_next[], outs_insn[], outs_next[]);
+CODE(stos_100, "mov $100, %ecx; mov $7, %eax; cld\nstos_insn: rep stosb\nstos_next:");
+CODE(outs_3, "mov $3, %ecx; mov $0x80, %edx; mov %rdi, %rsi; cld\nouts_insn: rep outsb\nouts_next:");
+
+/* Breakpoints in the middle of a repeated instruction stop it there; RF holds one on it back until it is done. */
+static void repeated(void)
+{
+    static uint8_t bytes[128];
+    ulong at = (ulong)bytes;
+
+    begin();
+    watch(at + 50, ON_WRITE, LEN_1);
+    check("stos-data", hits_of(stos_100, at), 1);
+    check_seen("stos-data-stops", 0, stos_insn, B0);
+    check("stos-data-rcx", seen[0].cx, 49);
+    check("stos-last", bytes[99], 7);
+    should_resume = true;
+    watch((ulong)stos_insn, ON_FETCH, LEN_1);
+    check("stos-code-once", hits_of(stos_100, at), 1);
+    check("stos-code-rcx", seen[0].cx, 100);
+    should_resume = false;
+    watch(at + 99, ON_WRITE, LEN_1);
+    check("stos-data-at-end", hits_of(stos_100, at), 1);
+    check_seen("stos-data-at-end-behind", 0, stos_next, B0);
+    write_dr7(0);
+}
+
+/* The trap ends HLT at once. */
+LABELS(hlt_next[]);
+CODE(step_hlt, TF_ON "hlt\nhlt_next: nop\n" TF_OFF);
+
+static void step_a_hlt(void)
+{
+    begin();
+    step_hlt();
+    check_seen("step-hlt", 0, hlt_next, BS);
+}
+
+/* What MOV SS holds back comes after INT n, in ring 0, before the handler's first instruction: SDM vol. 3 §6.8.3. */
+CODE(u_ss_and_int, "mov (%rdi), %ss\nint $0x80");
+
+static void shadow_into_ring_0(void)
+{
+    begin();
+    cpu_hooks[0x80] = go_on;
+    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cells[0] = UDATA;
+    watch((ulong)cells, ON_ACCESS, LEN_1);
+    USER(u_ss_and_int, cells);
+    write_dr7(0);
+    check_trap("mov-ss-int", T_NONE, 0);
+    check("mov-ss-int-once", nr_seen, 1);
+    check_seen("mov-ss-int-in-handler", 0, cpu_stubs[0x80], B0);
+    check("mov-ss-int-cs", seen[0].cs, KCODE);
+    cpu_hooks[0x80] = NULL;
+    cpu_gate_default(0x80);
+}
+
 /* An instruction that faults is not stepped; its exception finds TF in the frame. */
 static void step_a_fault(void)
 {
@@ -321,6 +381,9 @@ static void io_breakpoint(void)
     nr_seen = 0;
     in_80();
     check_seen("io-in", 0, in_next, B0);
+    check("io-outs", hits_of(outs_3, (ulong)cells), 3);
+    check_seen("io-outs-stops", 0, outs_insn, B0);
+    check_seen("io-outs-behind", 2, outs_next, B0);
     write_dr7(0);
     write_cr4(read_cr4() & ~(ulong)CR4_DE);
 }
@@ -394,6 +457,9 @@ const CpuCase cpu_cases[] = {
     { "data-breakpoints", data_breakpoints, "this KVM has no data breakpoints" },
     { "data-breakpoints-together", data_breakpoints_together, "this KVM has no data breakpoints" },
     { "data-breakpoints-of-stacks", data_breakpoints_of_stacks, "this KVM has no data breakpoints" },
+    { "repeated", repeated, "this KVM has no data breakpoints" },
+    { "step-a-hlt", step_a_hlt, NULL },
+    { "shadow-into-ring-0", shadow_into_ring_0, "this KVM has no data breakpoints" },
     { "step-a-fault", step_a_fault, NULL },
     { "breakpoint-before-fault", breakpoint_before_fault, NULL },
     { "io-breakpoint", io_breakpoint, NULL },
