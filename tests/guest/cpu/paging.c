@@ -747,6 +747,32 @@ static void control_registers_high(void)
     check_trap("cr0-high", T_GP, 0);
 }
 
+/* Bits of CR4 that CPUID announces, SDM vol. 3 §2.5: others are reserved. None of them does anything before it is used. */
+static void announced_bits(void)
+{
+    static const struct {
+        const char *name;
+        uint32_t leaf;
+        uint8_t reg, bit, cr4;
+    } bits[] = {
+        { "cr4-vme", 1, 3, 1, 0 },      { "cr4-pvi", 1, 3, 1, 1 },       { "cr4-vmxe", 1, 2, 5, 13 },  { "cr4-smxe", 1, 2, 6, 14 },
+        { "cr4-fsgsbase", 7, 1, 0, 16 }, { "cr4-pcide", 1, 2, 17, 17 },  { "cr4-osxsave", 1, 2, 26, 18 },
+        { "cr4-smep", 7, 1, 7, 20 },    { "cr4-smap", 7, 1, 20, 21 },    { "cr4-pke", 7, 2, 3, 22 },
+        { "cr4-umip", 7, 2, 2, 11 },    { "cr4-reserved-15", 1, 3, 10, 15 }, { "cr4-reserved-26", 1, 3, 10, 26 },
+    };
+    ulong was = read_cr4();
+
+    protect_kernel(true);
+    for (volatile unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        bool is_announced = cpuid(bits[i].leaf, bits[i].reg) >> bits[i].bit & 1;    /* leaf 1 EDX bit 10 is reserved */
+
+        TRAP(write_cr4(read_cr4() | 1ul << bits[i].cr4));
+        check_trap(bits[i].name, is_announced ? T_NONE : T_GP, 0);
+        write_cr4(was);
+    }
+    protect_kernel(false);
+}
+
 const CpuCase cpu_cases[] = {
     { "not-present", not_present, NULL },
     { "write-protection", write_protection, NULL },
@@ -771,6 +797,7 @@ const CpuCase cpu_cases[] = {
     { "absent-descriptor", absent_descriptor, "ring 3 of this KVM runs with the host's GDT" },
     { "absent-gate", absent_gate, "the emulator has no INT n" },
     { "control-registers", control_registers, NULL },
+    { "announced-bits", announced_bits, "the CPUID of this KVM does not say what it has" },
     { "control-registers-high", control_registers_high, "the emulator drops the upper halves of CR0 and CR4" },
     { NULL, NULL, NULL },
 };
