@@ -1,27 +1,8 @@
 /*
- * Paging in 64-bit mode: page faults, their error codes and CR2; access rights; accessed and dirty bits; what has to leave the TLB.
- * Spec: SDM vol. 3 chapter 4. What a TLB may keep, but need not, is not checked.
+ * Paging in 64-bit mode: page faults, their error codes and CR2; access rights; accessed and dirty bits; control
+ * registers. Spec: SDM vol. 3 chapter 4, §2.5.
  */
-#include "cpu.h"
-
-#define P  1ull
-#define W  2ull
-#define U  4ull
-#define A  0x20ull
-#define D  0x40ull
-#define PS 0x80ull
-#define G  0x100ull
-#define NX (1ull << 63)
-
-#define BASE (1ul << 39)        /* what the second entry of the PML4 maps */
-#define PAGE(n) (BASE + (n) * 4096ul)
-#define PAGED __attribute__((aligned(4096)))
-
-static PAGED volatile uint64_t pdpt[512];
-static PAGED volatile uint64_t pd[512];
-static PAGED volatile uint64_t pt[512];
-static PAGED volatile uint64_t other_pml4[512];
-static PAGED volatile char ram[4][4096];
+#include "pages.h"
 
 CODE(user_read, "movzbl (%rdi), %eax");
 CODE(user_write, "movb $1, (%rdi)");
@@ -36,40 +17,6 @@ CODE(bit_test, "btq $0, (%rdi)");
 static void write64(ulong at, uint64_t value)
 {
     *(volatile uint64_t *)at = value;
-}
-
-/* Page n of the window: ram[n] with these rights; the levels above allow everything. */
-static void map(unsigned n, uint64_t rights)
-{
-    pt[n] = (ulong)ram[n] | rights;
-    pd[0] = (ulong)pt | P | W | U;
-    pdpt[0] = (ulong)pd | P | W | U;
-    cpu_pml4[1] = (ulong)pdpt | P | W | U;
-    flush();
-}
-
-static void with_cr0(ulong bits, bool on)
-{
-    write_cr0(on ? read_cr0() | bits : read_cr0() & ~bits);
-}
-
-static void with_cr4(ulong bits, bool on)
-{
-    write_cr4(on ? read_cr4() | bits : read_cr4() & ~bits);
-}
-
-static void with_nxe(bool on)
-{
-    wrmsr(MSR_EFER, on ? rdmsr(MSR_EFER) | EFER_NXE : rdmsr(MSR_EFER) & ~(uint64_t)EFER_NXE);
-}
-
-/* Our own code and data for ring 0 alone, as SMEP and SMAP want it, or for all. */
-static void protect_kernel(bool on)
-{
-    volatile uint64_t *low = (volatile uint64_t *)(cpu_pdpt[0] & ~0xfffull);
-
-    low[0] = on ? low[0] & ~U : low[0] | U;
-    flush();
 }
 
 /* --- faults and rights */
@@ -439,182 +386,6 @@ static void accessed_and_dirty(void)
     check("locked-dirty", pt[0] & (A | D), A | D);
 }
 
-/* --- what has to leave the TLB */
-
-static void prepare_two(void)
-{
-    map(0, P | W | U);
-    ram[0][0] = 0x10;
-    ram[1][0] = 0x11;
-}
-
-static void point_to(unsigned n, uint64_t rights)
-{
-    pt[0] = (ulong)ram[n] | rights;
-}
-
-static void invalidation(void)
-{
-    prepare_two();
-    check("map-first", read8(PAGE(0)), 0x10);
-    point_to(1, P | W | U);
-    invlpg(PAGE(0) + 123);
-    check("invlpg", read8(PAGE(0)), 0x11);
-    point_to(0, P | W | U);
-    flush();
-    check("mov-cr3", read8(PAGE(0)), 0x10);
-    map(1, 0);
-    TRAP(read8(PAGE(1)));
-    pt[1] = (ulong)ram[1] | P;
-    TRAP(check("absent-to-present-unflushed", read8(PAGE(1)), 0x11));
-    check_trap("absent-to-present-unflushed", T_NONE, 0);
-    map(0, P | U);
-    USER(user_read, PAGE(0));
-    USER(user_write, PAGE(0));
-    check_fault("before-rights-grow", PF_P | PF_U | PF_W, PAGE(0));
-    pt[0] |= W;
-    USER(user_write, PAGE(0));
-    check_trap("fault-drops-entry", T_NONE, 0);
-    pd[1] = 0x200000 * ((ulong)ram[2] >> 21) | P | W | U | PS;
-    flush();
-    read8(BASE + 0x200000);
-    read8(BASE + 0x3ff000);
-    pd[1] = 0;
-    invlpg(BASE + 0x234000);
-    TRAP(read8(BASE + 0x3ff000));
-    check_fault("invlpg-drops-large-page", 0, BASE + 0x3ff000);
-    TRAP(__asm__ volatile("invlpg (%0)" ::"r"(1ul << 60)));
-    check_trap("invlpg-not-canonical", T_NONE, 0);
-}
-
-static void global_pages(void)
-{
-    with_cr4(CR4_PGE, true);
-    prepare_two();
-    point_to(0, P | W | U | G);
-    flush();
-    check("global-first", read8(PAGE(0)), 0x10);
-    point_to(1, P | W | U | G);
-    invlpg(PAGE(0));
-    check("global-invlpg", read8(PAGE(0)), 0x11);
-    point_to(0, P | W | U | G);
-    with_cr4(CR4_PGE, false);
-    check("global-pge-off", read8(PAGE(0)), 0x10);
-    point_to(1, P | W | U | G);
-    flush();
-    check("global-without-pge", read8(PAGE(0)), 0x11);
-}
-
-/* --- PCID */
-
-static PAGED volatile uint64_t other_pdpt[512];
-static PAGED volatile uint64_t other_pd[512];
-static PAGED volatile uint64_t other_pt[512];
-
-#define KEEP (1ul << 63)
-
-static void load_space(volatile uint64_t *pml4, unsigned pcid, ulong keep)
-{
-    write_cr3((ulong)pml4 | pcid | keep);
-}
-
-static void invpcid(ulong type, uint64_t low, uint64_t address)
-{
-    struct {
-        uint64_t low;
-        uint64_t address;
-    } descriptor = { low, address };
-
-    __asm__ volatile("invpcid %1, %0" ::"r"(type), "m"(descriptor) : "memory");
-}
-
-static void prepare_spaces(void)
-{
-    prepare_two();
-    map(2, P | W);
-    ram[2][0] = 0x12;
-    for (unsigned i = 0; i < 512; i++) {
-        other_pml4[i] = cpu_pml4[i];
-    }
-    other_pt[0] = (ulong)ram[1] | P | W;
-    other_pd[0] = (ulong)other_pt | P | W;
-    other_pdpt[0] = (ulong)other_pd | P | W;
-    other_pml4[1] = (ulong)other_pdpt | P | W;
-}
-
-static void pcid_switches(void)
-{
-    load_space(cpu_pml4, 1, 0);
-    check("pcid-first", read8(PAGE(0)), 0x10);
-    load_space(other_pml4, 2, 0);
-    check("pcid-second", read8(PAGE(0)), 0x11);
-    load_space(cpu_pml4, 1, KEEP);
-    check("pcid-cr3", read_cr3(), (ulong)cpu_pml4 | 1);
-    check("pcid-first-again", read8(PAGE(0)), 0x10);
-    load_space(other_pml4, 2, KEEP);
-    check("pcid-second-again", read8(PAGE(0)), 0x11);
-    pt[0] = (ulong)ram[2] | P | W;
-    load_space(cpu_pml4, 1, 0);
-    check("pcid-mov-cr3-flushes-its-own", read8(PAGE(0)), 0x12);
-    load_space(other_pml4, 2, KEEP);
-    check("pcid-second-still", read8(PAGE(0)), 0x11);
-    load_space(cpu_pml4, 1, KEEP);
-    pt[0] = (ulong)ram[0] | P | W;
-    invlpg(PAGE(0));
-    check("pcid-invlpg", read8(PAGE(0)), 0x10);
-}
-
-static void pcid_invalidations(void)
-{
-    load_space(cpu_pml4, 1, KEEP);
-    pt[0] = (ulong)ram[2] | P | W;
-    invpcid(0, 1, PAGE(0));
-    check("invpcid-address", read8(PAGE(0)), 0x12);
-    load_space(other_pml4, 2, KEEP);
-    pt[0] = (ulong)ram[0] | P | W;
-    invpcid(1, 1, 0);
-    load_space(cpu_pml4, 1, KEEP);
-    check("invpcid-space", read8(PAGE(0)), 0x10);
-    load_space(other_pml4, 2, KEEP);
-    pt[0] = (ulong)ram[2] | P | W;
-    invpcid(3, 0, 0);
-    load_space(cpu_pml4, 1, KEEP);
-    check("invpcid-all-but-global", read8(PAGE(0)), 0x12);
-    pt[0] = (ulong)ram[0] | P | W;
-    invpcid(2, 0, 0);
-    check("invpcid-all", read8(PAGE(0)), 0x10);
-    TRAP(invpcid(4, 0, 0));
-    check_trap("invpcid-type-4", T_GP, 0);
-    TRAP(invpcid(0, 1, 1ul << 60));
-    check_trap("invpcid-not-canonical", T_GP, 0);
-    TRAP(invpcid(1, 0x1000, 0));
-    check_trap("invpcid-reserved", T_GP, 0);
-}
-
-static void pcid(void)
-{
-    if (!(cpuid(1, 2) & 1 << 17) || !(cpuid(7, 1) & 1 << 10)) {
-        skip("pcid", "CPUID has no PCID or INVPCID");
-        return;
-    }
-    prepare_spaces();
-    TRAP(write_cr3((ulong)cpu_pml4 | KEEP));
-    check_trap("pcid-off-bit-63", T_GP, 0);
-    TRAP(invpcid(0, 1, 0));
-    check_trap("pcid-off-invpcid-1", T_GP, 0);
-    write_cr3((ulong)cpu_pml4 | 0x18);          /* PWT and PCD are not a PCID yet */
-    TRAP(with_cr4(CR4_PCIDE, true));
-    check_trap("pcid-on-with-low-bits", T_GP, 0);
-    write_cr3((ulong)cpu_pml4);
-    TRAP(with_cr4(CR4_PCIDE, true));
-    check_trap("pcid-on", T_NONE, 0);
-    pcid_switches();
-    pcid_invalidations();
-    load_space(cpu_pml4, 0, 0);
-    with_cr4(CR4_PCIDE, false);
-    check("pcid-off", read8(PAGE(0)), 0x10);
-}
-
 /* --- addresses and control registers */
 
 CODE(not_canonical_stack, "push %rbp; mov %rdi, %rbp; mov 16(%rbp), %eax; pop %rbp");
@@ -788,9 +559,6 @@ const CpuCase cpu_cases[] = {
     { "large-pages", large_pages, NULL },
     { "huge-pages", huge_pages, NULL },
     { "accessed-and-dirty", accessed_and_dirty, NULL },
-    { "invalidation", invalidation, NULL },
-    { "global-pages", global_pages, NULL },
-    { "pcid", pcid, "the emulator has no INVPCID" },
     { "canonical", canonical, NULL },
     { "upper-half", upper_half, "the upper half is the host's in ring 3 of this KVM" },
     { "system-tables", system_tables, "ring 3 of this KVM runs with the host's GDT" },
