@@ -1,5 +1,5 @@
 /*
- * The way to real mode and back, and the snippets that run there and in virtual-8086 mode. code16.h says where.
+ * The ways to real mode and back, and to virtual-8086 mode, and the snippets that run there. code16.h says where.
  */
 #include "code16.h"
 #include "selectors.h"
@@ -24,6 +24,20 @@ real_back:
 	lidt saved_idt
 	popal
 	ret
+
+	/* What IRET takes for virtual-8086 mode, SDM vol. 3 figure 20-2 */
+	.globl v86_enter
+v86_enter:
+	mov 4(%esp), %eax
+	mov 8(%esp), %edx
+	.rept 5
+	pushl $0			/* GS, FS, DS, ES, SS */
+	.endr
+	pushl $STACK16
+	pushl %edx
+	pushl $CODE16_SEGMENT
+	pushl %eax
+	iretl
 
 	.data
 	.globl real_idt

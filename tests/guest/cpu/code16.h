@@ -42,6 +42,16 @@ static inline void code16_install(void)
     }
 }
 
+/** v86_enter - to @offset in virtual-8086 mode, with all segments 0 but CS; there is no way back but an exception */
+void v86_enter(ulong offset, ulong flags);
+
+/** v86_run - @snippet in virtual-8086 mode until its first exception; trap.ip is its linear address in this program */
+static inline void v86_run(char *snippet, ulong flags)
+{
+    TRAP(v86_enter(OFFSET16(snippet), flags | F_VM | 2));
+    trap.ip += (ulong)code16;
+}
+
 /** real_run - call the snippet at @offset in real mode, with all segments 0 but CS, and come back */
 void real_run(ulong offset);
 #endif
