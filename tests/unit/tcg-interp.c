@@ -697,6 +697,11 @@ static void test_v86(void)
     }
     /* What PUSHF under VME pushed: VIF in IF's place, IOPL 3. */
     g_assert_cmphex(rig_peek(rig, 0x3ffe, 2), ==, RH_RFLAGS_IOPL | 2);
+    /* POPFD is refused before its stack is looked at. */
+    cpu->gpr[RH_RSP] = 0xffff;
+    rig_code(rig, "\x66\x9d", 2);
+    g_assert_false(rh_tcg_step(cpu));
+    g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_GP);
     rig_free(rig);
 }
 

@@ -23,14 +23,20 @@ static bool is_v86_sensitive(const RhTcgCpu *cpu)
     return cpu->is_v86 && rh_iopl(cpu) < 3;
 }
 
+/* Only VME's 16-bit forms; the others are the monitor's before anything touches the stack. */
+static bool may_move_flags(const RhTcgCpu *cpu, const RhInsn *insn)
+{
+    return !is_v86_sensitive(cpu) || ((cpu->cr4 & RH_CR4_VME) && insn->size == 2);
+}
+
 bool rh_interp_pushf(RhTcgCpu *cpu, const RhInsn *insn)
 {
     uint64_t image = cpu->rflags & ~(uint64_t)(RH_RFLAGS_VM | RH_RFLAGS_RF);
 
+    if (!may_move_flags(cpu, insn)) {
+        return rh_tcg_gp0(cpu);
+    }
     if (is_v86_sensitive(cpu)) {
-        if (!(cpu->cr4 & RH_CR4_VME) || insn->size != 2) {
-            return rh_tcg_gp0(cpu);
-        }
         image &= ~(uint64_t)RH_RFLAGS_IF;
         image |= RH_RFLAGS_IOPL | (cpu->rflags & RH_RFLAGS_VIF ? RH_RFLAGS_IF : 0);
     }
@@ -38,15 +44,14 @@ bool rh_interp_pushf(RhTcgCpu *cpu, const RhInsn *insn)
 }
 
 /* POPF under VME: IF goes to VIF, and the monitor hears of what it must do. */
-static bool popf_vme(RhTcgCpu *cpu, const RhInsn *insn, uint64_t value)
+static bool popf_vme(RhTcgCpu *cpu, uint64_t value)
 {
     bool is_enabling = value & RH_RFLAGS_IF;
 
-    if (!(cpu->cr4 & RH_CR4_VME) || insn->size != 2 || (value & RH_RFLAGS_TF) ||
-        (is_enabling && (cpu->rflags & RH_RFLAGS_VIP))) {
+    if ((value & RH_RFLAGS_TF) || (is_enabling && (cpu->rflags & RH_RFLAGS_VIP))) {
         return rh_tcg_gp0(cpu);
     }
-    rh_interp_drop(cpu, insn->size);
+    rh_interp_drop(cpu, 2);
     rh_tcg_set_rflags(cpu, value | (is_enabling ? RH_RFLAGS_VIF : 0), POPF_WORD | RH_RFLAGS_VIF);
     return true;
 }
@@ -56,11 +61,14 @@ bool rh_interp_popf(RhTcgCpu *cpu, const RhInsn *insn)
     uint64_t mask = insn->size == 2 ? POPF_WORD : POPF_LONG;
     uint64_t value;
 
+    if (!may_move_flags(cpu, insn)) {
+        return rh_tcg_gp0(cpu);
+    }
     if (!rh_interp_peek(cpu, insn->size, &value)) {
         return false;
     }
     if (is_v86_sensitive(cpu)) {
-        return popf_vme(cpu, insn, value & ~(uint64_t)RH_RFLAGS_VIF);
+        return popf_vme(cpu, value);
     }
     if (!cpu->cpl) {
         mask |= RH_RFLAGS_IOPL;
