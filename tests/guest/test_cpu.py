@@ -7,7 +7,7 @@ import harness
 from harness import GUESTS, Machine, accel, add_case, case
 
 PASSED = 33
-PROGRAMS = ("apic", "debug", "exceptions", "legacy", "paging", "paging32", "privilege", "privilege32", "real", "stack16", "task", "tlb", "v86")
+PROGRAMS = ("apic", "debug", "exceptions", "legacy", "paging", "paging32", "privilege", "privilege32", "real", "stack16", "task", "tlb", "v86", "vme")
 
 
 def host_letter():

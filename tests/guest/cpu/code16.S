@@ -347,5 +347,86 @@ SNIPPET v86_segment
 	mov %ax, %ds
 	mov 0, %eax
 	ud2
+/* --- with its extensions (CR4.VME) */
+
+/* What INT pushed: IP, CS, FLAGS go to EAX, ECX, ESI. */
+SNIPPET vme_handler
+	mov %sp, %bp
+	movzwl (%bp), %eax
+	movzwl 2(%bp), %ecx
+	movzwl 4(%bp), %esi
+	ud2
+SNIPPET vme_service
+	mov $0, %esi
+	pushf
+	pop %si
+	iret
+SNIPPET vme_return
+	iret
+/* ESI: how often PUSHF showed IF, times 0x200 */
+SNIPPET vme_often
+	mov $0, %esi
+	mov $3000, %cx
+1:	sti
+	int $0x80
+	pushf
+	pop %ax
+	and $0x200, %eax
+	add %eax, %esi
+	cli
+	int $0x80
+	pushf
+	pop %ax
+	and $0x200, %eax
+	add %eax, %esi
+	loop 1b
+	ud2
+SNIPPET vme_int_3
+	.byte 0xcd, 3			/* "int $3" is the short form, which is another instruction */
+	ud2
+SNIPPET vme_int_ff
+	int $0xff
+	ud2
+SNIPPET vme_into
+	mov $0x7f, %al
+	add $1, %al
+	into
+	ud2
+SNIPPET vme_pushfl
+	pushfl
+	ud2
+SNIPPET vme_popf_tf
+	push $0x0102
+SNIPPET vme_popf_tf_insn
+	popf
+	ud2
+SNIPPET vme_popfl_at_end
+	mov $0xffff, %sp
+SNIPPET vme_popfl_at_end_insn
+	popfl
+	ud2
+SNIPPET vme_iret_off
+	push $0x3002
+	push $CODE16_SEGMENT
+	push $1f - code16
+	iret
+	hlt
+1:	ud2
+SNIPPET vme_iret_tf
+	push $0x0102
+	push $CODE16_SEGMENT
+	push $1f - code16
+SNIPPET vme_iret_tf_insn
+	iret
+	hlt
+1:	ud2
+SNIPPET vme_iretl
+	pushl $2
+	pushl $CODE16_SEGMENT
+	pushl $1f - code16
+SNIPPET vme_iretl_insn
+	iretl
+	hlt
+1:	ud2
 	.globl code16_end
 code16_end:

@@ -29,9 +29,9 @@ enum {
 
 enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };                  /* error code of #PF, SDM vol. 3 §4.7 */
 enum { F_CF = 1, F_ZF = 0x40, F_TF = 0x100, F_IF = 0x200, F_DF = 0x400, F_OF = 0x800, F_IOPL3 = 0x3000, F_NT = 0x4000,
-       F_RF = 0x10000, F_VM = 0x20000, F_AC = 0x40000 };
+       F_RF = 0x10000, F_VM = 0x20000, F_AC = 0x40000, F_VIF = 0x80000, F_VIP = 0x100000 };
 enum { CR0_TS = 8, CR0_WP = 0x10000, CR0_PG = (int)0x80000000 };
-enum { CR4_VME = 1, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_PGE = 0x80, CR4_UMIP = 0x800, CR4_PCIDE = 0x20000,
+enum { CR4_VME = 1, CR4_PVI = 2, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_PGE = 0x80, CR4_UMIP = 0x800, CR4_PCIDE = 0x20000,
        CR4_SMEP = 0x100000, CR4_SMAP = 0x200000 };
 
 #define MSR_APIC_BASE    0x1bu
