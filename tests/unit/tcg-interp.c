@@ -54,6 +54,7 @@ typedef struct Case {
 #define L RIG_LONG
 #define P RIG_PROTECTED
 #define REAL RIG_REAL
+#define EDGE (UINT64_C(1) << 47)
 
 static const Case cases[] = {
     /* --- registers --- */
@@ -157,6 +158,16 @@ static const Case cases[] = {
       .after = { R(RAX, 0x1234) } },
     { "absolute address", CODE("\xa1\x00\x00\x20\x00\x00\x00\x00\x00"), L, .memory = { M(4, DATA, 0x1234) }, .after = { R(RAX, 0x1234) } },
     { "not canonical", CODE("\x8b\x03"), L, .before = { R(RBX, UINT64_C(1) << 47) }, FAULT(GP) },
+    { "canonical at its beginning alone", CODE("\x48\x8b\x03"), L, .before = { R(RBX, EDGE - 4) }, FAULT(GP) },
+    { "fld, canonical in its first access", CODE("\xdb\x2b"), L, .before = { R(RBX, EDGE - 8) }, FAULT(PF), .cr2 = EDGE - 8 },
+    { "fld, canonical in less", CODE("\xdb\x2b"), L, .before = { R(RBX, EDGE - 7) }, FAULT(GP) },
+    { "fstp, in the stack", CODE("\xdb\x7d\x00"), L, .before = { R(RBP, EDGE - 7) }, FAULT(SS) },
+    { "fbstp", CODE("\xdf\x33"), L, .before = { R(RBX, EDGE - 9) }, FAULT(PF), .error = 2, .cr2 = EDGE - 9 },
+    { "fnstenv", CODE("\xd9\x33"), L, .before = { R(RBX, EDGE - 4) }, FAULT(PF), .error = 2, .cr2 = EDGE - 4 },
+    { "fnstenv, canonical in less", CODE("\xd9\x33"), L, .before = { R(RBX, EDGE - 3) }, FAULT(GP) },
+    { "fnsave of 16 bits", CODE("\x66\xdd\x33"), L, .before = { R(RBX, EDGE - 2) }, FAULT(PF), .error = 2, .cr2 = EDGE - 2 },
+    { "frstor", CODE("\xdd\x23"), L, .before = { R(RBX, EDGE - 107) }, FAULT(PF), .cr2 = EDGE - 107 },
+    { "far jump, canonical in its first access", CODE("\xff\x2b"), L, .before = { R(RBX, EDGE - 4) }, FAULT(PF), .cr2 = EDGE - 4 },
     { "not canonical, in the stack", CODE("\x8b\x45\x00"), L, .before = { R(RBP, UINT64_C(1) << 63) }, FAULT(SS) },
     { "16-bit addresses wrap", CODE("\x8a\x00"), REAL, .before = { R(RBX, 0xffff), R(RSI, 2) }, .memory = { M(1, 1, 0x5a) },
       .after = { R(RAX, 0x5a) } },
@@ -545,6 +556,23 @@ static void expect_trap(RhTcgCpu *cpu, bool is_trap, uint64_t rip)
     }
 }
 
+/* With the last page below the edge there, nothing is wrong but the rest. */
+static void test_canonical_edge(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    rig_enter(rig, RIG_LONG, 0);
+    rig_map(rig, EDGE - RH_PAGE_SIZE, RIG_PAGES | 3, RH_PAGE_SIZE);
+    rig_code(rig, "\xdb\x2b\xdb\x2b", 4);              /* fld tbyte [rbx], twice */
+    cpu->gpr[RH_RBX] = EDGE - 10;
+    g_assert_true(rh_tcg_step(cpu));
+    cpu->gpr[RH_RBX] = EDGE - 8;
+    g_assert_false(rh_tcg_step(cpu));
+    g_assert_cmpuint(cpu->fault.vector, ==, RH_EXC_GP);
+    rig_free(rig);
+}
+
 /* TF: a trap behind each instruction, and each repetition; none behind the one that sets it, or that loads SS. */
 static void test_single_step(void)
 {
@@ -920,6 +948,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/alignment", test_alignment);
     g_test_add_func("/tcg-interp/permissions", test_permissions);
     g_test_add_func("/tcg-interp/v86", test_v86);
+    g_test_add_func("/tcg-interp/canonical-edge", test_canonical_edge);
     g_test_add_func("/tcg-interp/virtual-flags", test_virtual_flags);
     g_test_add_func("/tcg-interp/sysret-refused", test_sysret_refused);
     g_test_add_func("/tcg-interp/ports", test_ports);

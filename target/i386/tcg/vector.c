@@ -123,6 +123,34 @@ static bool is_misaligned(const RhTcgCpu *cpu, const RhInsn *insn)
     return (insn->traits & RH_INSN_ALIGNED) && (linear & (insn->mem_size - 1u));
 }
 
+/* Bytes of the first of the accesses that the processor makes of an x87 operand: environments go word by word. */
+static unsigned first_access(const RhInsn *insn)
+{
+    switch (insn->mem_size) {
+    case 10:  return 8;
+    case 14:
+    case 94:  return 2;
+    case 28:
+    case 108: return 4;
+    default:  return insn->mem_size;
+    }
+}
+
+/* Where an operand begins below the last canonical address and ends beyond it, a page fault of the first access comes first. */
+static bool refuse_x87_memory(RhTcgCpu *cpu, const RhInsn *insn, RhAccess access)
+{
+    uint64_t offset = rh_vector_offset(cpu, insn) & rh_bits(insn->addr_size * 8);
+    RhFault fault = cpu->fault;
+    unsigned size = first_access(insn);
+    uint64_t at;
+
+    if (rh_tcg_linear(cpu, insn->segment, offset, size, access, &at) &&
+        rh_tcg_probe(cpu, (RhTlbMode)cpu->tlb_mode, at, size, access)) {
+        cpu->fault = fault;
+    }
+    return false;
+}
+
 static bool address_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t *ret)
 {
     RhAccess access = insn->traits & RH_INSN_WRITES_MEM ? RH_ACCESS_WRITE : RH_ACCESS_READ;
@@ -130,7 +158,10 @@ static bool address_memory(RhTcgCpu *cpu, const RhInsn *insn, uint64_t *ret)
     if (is_misaligned(cpu, insn)) {
         return rh_tcg_gp0(cpu);
     }
-    return rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret);
+    if (rh_tcg_operand_address(cpu, insn, insn->mem_size, access, ret)) {
+        return true;
+    }
+    return insn->op == RH_OP_X87 && cpu->is_64 && refuse_x87_memory(cpu, insn, access);
 }
 
 static bool is_word(unsigned size)
