@@ -224,6 +224,10 @@ static const Case cases[] = {
     { "bound", CODE("\x62\x03"), P, .before = { R(RAX, 5), R(RBX, DATA) }, .memory = { M(4, DATA, 1), M(4, DATA + 4, 5) } },
     { "bound exceeded", CODE("\x62\x03"), P, .before = { R(RAX, 0xffffffff), R(RBX, DATA) }, .memory = { M(4, DATA, 1), M(4, DATA + 4, 5) },
       FAULT(BR) },
+    { "bound of which the lower one tells", CODE("\x62\x03"), RIG_COMPAT, .before = { R(RAX, 0), R(RBX, END - 4) }, .memory = { M(4, END - 4, 1) },
+      FAULT(BR) },
+    { "bound of which it does not", CODE("\x62\x03"), RIG_COMPAT, .before = { R(RAX, 1), R(RBX, END - 4) }, .memory = { M(4, END - 4, 1) },
+      FAULT(PF), .cr2 = END },
     { "into without OF", CODE("\xce"), P },
 
     /* --- strings --- */
@@ -271,6 +275,12 @@ static const Case cases[] = {
     { "verr of nothing", CODE("\x0f\x00\xe0"), L, .before = { R(RAX, 0) }, .rflags = ZF, .sets_flags = true },
     { "lsl", CODE("\x0f\x03\xc3"), L, .before = { R(RBX, RIG_TR) }, .after = { R(RAX, RIG_TSS_LIMIT) }, .sets_flags = true, .rflags_after = ZF },
     { "arpl", CODE("\x63\xd8"), P, .before = { R(RAX, 0x10), R(RBX, 3) }, .after = { R(RAX, 0x13) }, .sets_flags = true, .rflags_after = ZF },
+    { "arpl of memory", CODE("\x63\x03"), P, .before = { R(RAX, 2), R(RBX, DATA) }, .memory = { M(2, DATA, 0x11) },
+      .memory_after = { M(2, DATA, 0x12) }, .sets_flags = true, .rflags_after = ZF },
+    { "arpl reads first", CODE("\x63\x03"), RIG_COMPAT, .before = { R(RBX, END) }, FAULT(PF), .cr2 = END },
+    { "arpl does not write what is the same", CODE("\x2e\x63\x03"), P, .before = { R(RAX, 2), R(RBX, DATA) }, .rflags = ZF,
+      .memory = { M(2, DATA, 0x12) }, .memory_after = { M(2, DATA, 0x12) }, .sets_flags = true },
+    { "arpl of code", CODE("\x2e\x63\x03"), P, .before = { R(RAX, 2), R(RBX, DATA) }, .memory = { M(2, DATA, 0x11) }, FAULT(GP) },
     { "sgdt", CODE("\x0f\x01\x03"), L, .before = { R(RBX, DATA) }, .memory_after = { M(2, DATA, RIG_GDT_LIMIT), M(8, DATA + 2, RIG_GDT) } },
     { "wrmsr of a program", CODE("\x0f\x30"), L, .cpl = 3, FAULT(GP) },
     { "in of a program", CODE("\xe4\xf0"), L, .cpl = 3, FAULT(GP) },

@@ -189,20 +189,23 @@ bool rh_interp_into(RhTcgCpu *cpu, const RhInsn *insn)
     return rh_tcg_software_interrupt(cpu, RH_EXC_OF, rh_next_rip(cpu, insn), false);
 }
 
+/* An index below the lower bound is told of before the upper one is looked at, which may be in a page that is not there: as CPUs do it. */
 bool rh_interp_bound(RhTcgCpu *cpu, const RhInsn *insn)
 {
     int64_t index = rh_sign_extend(cpu->gpr[insn->reg], insn->size);
     uint64_t lower;
     uint64_t upper;
 
-    if (!rh_interp_load_operand(cpu, insn, 0, insn->size, &lower) ||
-        !rh_interp_load_operand(cpu, insn, insn->size, insn->size, &upper)) {
+    if (!rh_interp_load_operand(cpu, insn, 0, insn->size, &lower)) {
         return false;
     }
-    if (index < rh_sign_extend(lower, insn->size) || index > rh_sign_extend(upper, insn->size)) {
+    if (index < rh_sign_extend(lower, insn->size)) {
         return rh_tcg_raise_plain(cpu, RH_EXC_BR);
     }
-    return true;
+    if (!rh_interp_load_operand(cpu, insn, insn->size, insn->size, &upper)) {
+        return false;
+    }
+    return index <= rh_sign_extend(upper, insn->size) || rh_tcg_raise_plain(cpu, RH_EXC_BR);
 }
 
 /* ---- system calls ---- */

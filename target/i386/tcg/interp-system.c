@@ -479,8 +479,13 @@ bool rh_interp_arpl(RhTcgCpu *cpu, const RhInsn *insn)
     }
     rh_interp_read(cpu, insn, 1, 2, &source);
     if (insn->has_mem) {
-        if (!rh_tcg_operand_address(cpu, insn, 2, RH_ACCESS_WRITE, &at) ||
-            !rh_interp_update(cpu, at, 2, false, raise_rpl, source, 0, &flags, &old)) {
+        if (!rh_interp_load_operand(cpu, insn, 0, 2, &old)) {
+            return false;
+        }
+        /* What needs no change is not written, and may be where nothing can be. */
+        if (raise_rpl(old, source, 0, &flags) != old &&
+            (!rh_tcg_operand_address(cpu, insn, 2, RH_ACCESS_WRITE, &at) ||
+             !rh_interp_update(cpu, at, 2, false, raise_rpl, source, 0, &flags, &old))) {
             return false;
         }
     } else {
