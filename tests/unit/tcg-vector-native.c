@@ -206,12 +206,16 @@ static void compare_state(Check *check, const RhInsn *insn)
 {
     const RhTcgVector *got = &check->cpu->vector, *want = &check->native->after;
     const RigNative *native = check->native;
+    unsigned half = sizeof(got->xmm) / 2;
+    bool is_64 = check->cpu->is_64;     /* else registers 8 to 15 stay as they were, whatever the same bytes do to them in 64-bit code */
 
     compare_bytes(check, insn, "fcw, fsw, ftw", got, want, 5);
     compare_bytes(check, insn, "mxcsr", &got->mxcsr, &want->mxcsr, 4);
     compare_bytes(check, insn, "st", got->st, want->st, sizeof(got->st));
-    compare_bytes(check, insn, "xmm", got->xmm, want->xmm, sizeof(got->xmm));
-    compare_bytes(check, insn, "ymm_high", got->ymm_high, want->ymm_high, sizeof(got->ymm_high));
+    compare_bytes(check, insn, "xmm", got->xmm, want->xmm, half);
+    compare_bytes(check, insn, "upper xmm", got->xmm[8], is_64 ? want->xmm[8] : native->before.xmm[8], half);
+    compare_bytes(check, insn, "ymm_high", got->ymm_high, want->ymm_high, half);
+    compare_bytes(check, insn, "upper ymm_high", got->ymm_high[8], is_64 ? want->ymm_high[8] : native->before.ymm_high[8], half);
     for (unsigned i = 0; i < RH_NR_GPR; i++) {
         if (i != RH_RSP && check->cpu->gpr[i] != native->gpr[i]) {
             complain(check, insn, "gpr %u is %" PRIx64 ", the host's CPU says %" PRIx64, i, check->cpu->gpr[i],

@@ -117,6 +117,33 @@ static void test_w_outside_64bit(void)
     g_assert_cmpint(RUN(cpu, 0xc4, 0xe1, 0xf2, 0x2a, 0xc0), ==, DONE);  /* vcvtsi2ss xmm0, xmm1, eax; W set */
     memcpy(&got, cpu->vector.xmm[0], 4);
     g_assert_cmpfloat(got, ==, 7);
+    /* vpcmpestri xmm0, xmm1, equal each; W set: EAX and EDX are -1, which are lengths of 1 */
+    memset(cpu->vector.xmm[0], 1, 16);
+    memset(cpu->vector.xmm[1], 1, 16);
+    cpu->gpr[RH_RAX] = cpu->gpr[RH_RDX] = UINT32_MAX;
+    g_assert_cmpint(RUN(cpu, 0xc4, 0xe3, 0xf9, 0x61, 0xc1, 0x18), ==, DONE);
+    g_assert_cmphex(cpu->rflags & (RH_FLAG_ZF | RH_FLAG_SF), ==, RH_FLAG_ZF | RH_FLAG_SF);
+}
+
+/* SDM vol. 2 VZEROALL, VZEROUPPER: in 32-bit code they leave registers 8 to 15 alone. */
+static void test_zeroing_outside_64bit(void)
+{
+    g_autoptr(RhTcgCpu) cpu = rig_new();
+
+    for (unsigned l = 0; l < 2; l++) {
+        rig_set_32(cpu, true);
+        memset(cpu->vector.xmm, 1, sizeof(cpu->vector.xmm));
+        memset(cpu->vector.ymm_high, 2, sizeof(cpu->vector.ymm_high));
+        g_assert_cmpint(RUN(cpu, 0xc5, (uint8_t)(0xf8 | l << 2), 0x77), ==, DONE);
+        g_assert_cmpuint(cpu->vector.xmm[7][15], ==, l ? 0 : 1);
+        g_assert_cmpuint(cpu->vector.ymm_high[7][15], ==, 0);
+        g_assert_cmpuint(cpu->vector.xmm[8][0], ==, 1);
+        g_assert_cmpuint(cpu->vector.ymm_high[8][0], ==, 2);
+        rig_set_32(cpu, false);
+        g_assert_cmpint(RUN(cpu, 0xc5, (uint8_t)(0xf8 | l << 2), 0x77), ==, DONE);
+        g_assert_cmpuint(cpu->vector.xmm[8][0], ==, l ? 0 : 1);
+        g_assert_cmpuint(cpu->vector.ymm_high[8][0], ==, 0);
+    }
 }
 
 /* ---- what is allowed when ---- */
@@ -859,6 +886,7 @@ int main(int argc, char **argv)
         { "/tcg/vector/refused", test_refused },
         { "/tcg/vector/host-state-kept", test_host_state_kept },
         { "/tcg/vector/w-outside-64bit", test_w_outside_64bit },
+        { "/tcg/vector/zeroing-outside-64bit", test_zeroing_outside_64bit },
         { "/tcg/vector/allowed", test_allowed },
         { "/tcg/vector/vex-needs-protection", test_vex_needs_protection },
         { "/tcg/vector/alignment", test_alignment },

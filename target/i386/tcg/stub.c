@@ -218,7 +218,7 @@ static void put_legacy_prefixes(const RhInsn *insn, uint8_t *row, unsigned *nr)
 
 /*
  * VEX always in its form of three bytes. W, vvvv, L and pp are as in the original, for vvvv may have to be 1111b. Outside 64-bit
- * mode the top bit of vvvv is ignored, and W where it would choose a general register of 64 bits.
+ * mode the top bit of vvvv is ignored, and W where it would choose general registers of 64 bits.
  */
 static void put_vex(const RhInsn *insn, bool is_64, uint8_t *row, unsigned *nr)
 {
@@ -233,7 +233,7 @@ static void put_vex(const RhInsn *insn, bool is_64, uint8_t *row, unsigned *nr)
     }
     if (!is_64) {
         last |= 0x40;
-        last &= insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM) ? 0x7f : 0xff;
+        last &= insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM | RH_INSN_IMPLICIT_GPR) ? 0x7f : 0xff;
     }
     put(row, nr, 0xc4);
     put(row, nr, no_r | no_x | no_b | insn->map);

@@ -45,7 +45,7 @@ static bool is_vector(const RhInsn *insn)
 static bool is_vector_usable(const RhTcgCpu *cpu, const RhInsn *insn)
 {
     if (insn->is_vex) {
-        return cpu->has_avx;
+        return cpu->has_avx && (cpu->is_64 || !rh_is_vector_zeroing(insn));
     }
     if (insn->op == RH_OP_X87) {
         return rh_has_x87(cpu) && (!insn->has_mem || insn->mem_size <= 10);   /* not FNSTENV, FNSAVE: they show pointers */
@@ -651,14 +651,15 @@ static bool goes_on(const RhTranslation *t, const RhInsn *insn)
 }
 
 /*
- * Fields of VEX that mean nothing outside 64-bit code and would mean something in the host's: W where it chooses a general register
+ * Fields of VEX that mean nothing outside 64-bit code and would mean something in the host's: W where it chooses general registers
  * of 64 bits, and the top bit of a register in an immediate. And an opcode that 64-bit code has not: 82 is 80. SDM vol. 2 §2.3, appendix A.
  */
 static void fit_to_64_bit_host(RhInsn *insn)
 {
+    bool has_general = insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM | RH_INSN_IMPLICIT_GPR);
     bool has_register_in_immediate = insn->map == 3 && insn->opcode >= 0x4a && insn->opcode <= 0x4c;
 
-    if (insn->is_vex && (insn->op != RH_OP_VECTOR || (insn->traits & (RH_INSN_GPR_REG | RH_INSN_GPR_RM)))) {
+    if (insn->is_vex && (insn->op != RH_OP_VECTOR || has_general)) {
         insn->rex_w = false;
     }
     if (!insn->is_vex && insn->map == 0 && insn->opcode == 0x82) {

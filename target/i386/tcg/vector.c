@@ -327,6 +327,15 @@ static bool run_vector(RhTcgCpu *cpu, const RhInsn *insn, RhStubCode *code, RhSt
     return *ret || rh_tcg_ud(cpu);
 }
 
+/* VZEROUPPER and VZEROALL: outside 64-bit mode they leave registers 8 to 15 alone, the stub is 64-bit code. */
+static void keep_upper_registers(const RhTcgCpu *cpu, const RhInsn *insn, RhTcgVector *after)
+{
+    if (rh_is_vector_zeroing(insn) && !cpu->is_64) {
+        memcpy(after->xmm[8], cpu->vector.xmm[8], sizeof(after->xmm) / 2);
+        memcpy(after->ymm_high[8], cpu->vector.ymm_high[8], sizeof(after->ymm_high) / 2);
+    }
+}
+
 static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
 {
     RhStubCode *code;
@@ -348,6 +357,7 @@ static bool vector_step(RhTcgCpu *cpu, const RhInsn *insn)
         !store_memory(cpu, insn, &frame)) {
         return false;
     }
+    keep_upper_registers(cpu, insn, after);
     commit_registers(cpu, insn, &frame, after);
     return true;
 }

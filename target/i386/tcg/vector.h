@@ -65,4 +65,10 @@ static inline bool rh_vector_mixes_mmx(const RhInsn *insn)
                               (insn->opcode == 0xd6 && insn->pp >= 2));
 }
 
+/** rh_is_vector_zeroing - VZEROUPPER or VZEROALL: what they zero depends on the mode, SDM vol. 2 */
+static inline bool rh_is_vector_zeroing(const RhInsn *insn)
+{
+    return insn->is_vex && insn->map == 1 && insn->opcode == 0x77;
+}
+
 #endif
