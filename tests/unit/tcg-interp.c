@@ -499,6 +499,26 @@ static void test_string_fault(void)
 }
 
 /* A long one leaves now and then, for interrupts, with RIP on itself. */
+/* An operand does not come round to offset 0 within, whatever the size of addresses; masked ones neither. */
+static void test_masked_operand_is_one_piece(void)
+{
+    Rig *rig = rig_new();
+    RhTcgCpu *cpu = rig->cpu;
+
+    rig_enter(rig, RIG_PROTECTED, 0);
+    cpu->cr4 |= RH_CR4_OSXSAVE;
+    cpu->xcr0 = 7;
+    rh_tcg_settle(cpu);
+    cpu->gpr[RH_RBX] = 0xfff8;
+    memset(cpu->vector.xmm[0], 0x5a, 16);
+    memset(cpu->vector.xmm[1], 0xff, 16);
+    rig_code(rig, "\x67\xc4\xe2\x71\x2e\x07", 6);      /* vmaskmovps [bx], xmm1, xmm0 */
+    g_assert_true(rh_tcg_step(cpu));
+    g_assert_cmphex(rig_peek(rig, 0xfff8, 8), ==, UINT64_C(0x5a5a5a5a5a5a5a5a));
+    g_assert_cmphex(rig_peek(rig, 0x10000, 8), ==, UINT64_C(0x5a5a5a5a5a5a5a5a));
+    rig_free(rig);
+}
+
 static void test_string_is_bounded(void)
 {
     Rig *rig = rig_new();
@@ -952,6 +972,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tcg-interp/lock", test_lock);
     g_test_add_func("/tcg-interp/string-fault", test_string_fault);
     g_test_add_func("/tcg-interp/string-is-bounded", test_string_is_bounded);
+    g_test_add_func("/tcg-interp/masked-operand-is-one-piece", test_masked_operand_is_one_piece);
     g_test_add_func("/tcg-interp/fetch", test_fetch);
     g_test_add_func("/tcg-interp/single-step", test_single_step);
     g_test_add_func("/tcg-interp/sti-shadow", test_sti_shadow);

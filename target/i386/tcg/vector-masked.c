@@ -64,7 +64,18 @@ static uint64_t get_address_register(const RhTcgCpu *cpu, unsigned nr)
 static bool address_element(RhTcgCpu *cpu, const RhInsn *insn, uint64_t offset, unsigned size, RhAccess access,
                             uint64_t *ret)
 {
-    return rh_tcg_linear(cpu, insn->segment, offset & rh_bits(insn->addr_size * 8), size, access, ret);
+    return rh_tcg_linear(cpu, insn->segment, offset, size, access, ret);
+}
+
+/*
+ * Of what lies @at bytes behind the operand's start. An operand is in one piece, and only where it begins is cut to the address size;
+ * MASKMOVDQU and MASKMOVQ cut the address of each byte (measured).
+ */
+static uint64_t part_offset(const RhInsn *insn, uint64_t offset, unsigned at)
+{
+    uint64_t mask = rh_bits(insn->addr_size * 8);
+
+    return insn->traits & RH_INSN_STRING_MEM ? (offset + at) & mask : (offset & mask) + at;
 }
 
 uint64_t rh_vector_offset(const RhTcgCpu *cpu, const RhInsn *insn)
@@ -115,13 +126,13 @@ static bool store_selected(RhTcgCpu *cpu, const RhInsn *insn, uint64_t offset, u
                            const Ymm *mask, const Ymm *value)
 {
     for (unsigned i = 0; i < nr; i++) {
-        if (is_selected(mask, i, size) && !probe_element(cpu, insn, offset + i * size, size)) {
+        if (is_selected(mask, i, size) && !probe_element(cpu, insn, part_offset(insn, offset, i * size), size)) {
             return false;
         }
     }
     for (unsigned i = 0; i < nr; i++) {
         if (is_selected(mask, i, size) &&
-            !store_element(cpu, insn, offset + i * size, size, value->byte + i * size)) {
+            !store_element(cpu, insn, part_offset(insn, offset, i * size), size, value->byte + i * size)) {
             return false;
         }
     }
@@ -133,7 +144,7 @@ static bool load_selected(RhTcgCpu *cpu, const RhInsn *insn, uint64_t offset, un
 {
     for (unsigned i = 0; i < nr; i++) {
         if (is_selected(mask, i, size) &&
-            !load_element(cpu, insn, offset + i * size, size, ret->byte + i * size)) {
+            !load_element(cpu, insn, part_offset(insn, offset, i * size), size, ret->byte + i * size)) {
             return false;
         }
     }
@@ -233,7 +244,7 @@ static uint64_t gather_offset(const Gather *gather, const RhInsn *insn, unsigned
     const uint8_t *at = gather->index.byte + element * gather->index_size;
     int64_t index = gather->index_size == 8 ? (int64_t)rh_ld64(at) : (int32_t)rh_ld32(at);
 
-    return gather->offset + (uint64_t)index * insn->scale;
+    return (gather->offset + (uint64_t)index * insn->scale) & rh_bits(insn->addr_size * 8);
 }
 
 /* All elements done: the mask is zero, and so is what lies behind the elements in the destination. */
