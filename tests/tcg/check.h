@@ -13,9 +13,9 @@ uint64_t rh_check_environment(const char *name, uint64_t otherwise);
 /** rh_check_case - run and compare, show what differs; returns whether anything did. What needs an IDT or another CPU is left out. */
 bool rh_check_case(const RhNativeCase *at, RhNativeRun run);
 /** rh_check_systematic - @rounds of every template; rh_check_random - @nr cases; both stop after RH_CHECK_SHOWN differences, and fail */
-void rh_check_systematic(unsigned rounds, RhNativeRun run);
-void rh_check_random(uint64_t nr, RhNativeRun run);
+void rh_check_systematic(RhCodeSize code_size, unsigned rounds, RhNativeRun run);
+void rh_check_random(RhCodeSize code_size, uint64_t nr, RhNativeRun run);
 /** rh_check_strings - the same with @nr string instructions at edges */
-void rh_check_strings(uint64_t nr, RhNativeRun run);
+void rh_check_strings(RhCodeSize code_size, uint64_t nr, RhNativeRun run);
 
 #endif

@@ -646,8 +646,8 @@ static void test_every_encoding(void)
 
     for (unsigned m = 0; m < RH_COUNT(modes); m++) {
         enter(modes[m].mode, modes[m].cpl);
-        for (unsigned i = 0; i < rh_native_nr_templates() && nr_failed < 3; i++) {
-            rh_native_case_nth(i, &seed, &at);
+        for (unsigned i = 0; i < rh_native_nr_templates(RH_CODE_64) && nr_failed < 3; i++) {
+            rh_native_case_nth(RH_CODE_64, i, &seed, &at);
             nr_failed += !is_contained(at.code, at.len, CODE + 16);
         }
     }
@@ -666,7 +666,7 @@ static void test_sequences(void)
         if (i % 1000 == 0) {
             enter(modes[m].mode, modes[m].cpl);
         }
-        rh_native_case_sequence(24, &seed, &at);
+        rh_native_case_sequence(RH_CODE_64, 24, &seed, &at);
         nr_failed += !is_contained(at.code, at.len, CODE + 16 + rh_native_below(&seed, 3800));
     }
     g_assert_cmpuint(nr_failed, ==, 0);
@@ -689,7 +689,7 @@ static void test_random_bytes(void)
         while (nr + 16 < sizeof(bytes)) {
             RhInsn insn;
 
-            rh_native_code_random(&seed, &insn);
+            rh_native_code_random(RH_CODE_64, &seed, &insn);
             if (rh_native_one_in(&seed, 4)) {
                 insn.bytes[rh_native_below(&seed, insn.len)] = (uint8_t)(rh_native_next(&seed) >> 40);
             }

@@ -97,32 +97,56 @@ typedef struct Template {
     bool has_modrm, is_memory, is_rm_fixed;
     uint8_t map, opcode;
     uint8_t reg, rm;        /* low bits of ModRM */
+    uint8_t code_size;
 } Template;
 
-static GArray *templates;
+static GArray *templates_64, *templates_32;
 
 static uint8_t pp_of(uint8_t prefix)
 {
     return prefix == 0x66 ? 1 : prefix == 0xf3 ? 2 : prefix == 0xf2 ? 3 : 0;
 }
 
-/* Prefixes and opcode; @ext are R, X, B bits as in REX. Returns the number of bytes. */
-static unsigned put_opcode(const Template *t, uint8_t *at, unsigned ext, bool has_rex, unsigned vvvv)
+typedef struct Style {      /* what stands around the template */
+    uint8_t nr_extra;
+    uint8_t extra[4];       /* redundant prefixes */
+    bool has_rex;
+    bool is_short;          /* VEX of two bytes, where it does */
+    uint8_t ext;            /* R, X, B, as in REX */
+    uint8_t vvvv;
+} Style;
+
+/* In 32-bit code it is LES or LDS instead unless the upper two bits of the second byte are set: R and X, or R and the top of vvvv. */
+static unsigned put_vex(const Template *t, const Style *style, uint8_t *at)
+{
+    unsigned last = (~style->vvvv & 15) << 3 | t->l << 2 | pp_of(t->prefix);
+    unsigned nr = 0;
+
+    if (style->is_short && t->map == 1 && !t->w && !(style->ext & 3)) {
+        at[nr++] = 0xc5;
+        at[nr++] = (style->ext & 4 ? 0 : 0x80) | last;
+    } else {
+        at[nr++] = 0xc4;
+        at[nr++] = (~style->ext & 7) << 5 | t->map;
+        at[nr++] = t->w << 7 | last;
+    }
+    at[nr++] = t->opcode;
+    return nr;
+}
+
+/* Prefixes and opcode. Returns the number of bytes. */
+static unsigned put_opcode(const Template *t, const Style *style, uint8_t *at)
 {
     unsigned nr = 0;
 
     if (t->is_vex) {
-        at[nr++] = 0xc4;
-        at[nr++] = (~ext & 7) << 5 | t->map;
-        at[nr++] = t->w << 7 | (~vvvv & 15) << 3 | t->l << 2 | pp_of(t->prefix);
-        at[nr++] = t->opcode;
-        return nr;
+        return put_vex(t, style, at);
     }
     if (t->prefix) {
         at[nr++] = t->prefix;
     }
-    if (has_rex || t->w) {
-        at[nr++] = 0x40 | t->w << 3 | ext;
+    if (style->has_rex || t->w) {
+        at[nr++] = 0x40 | t->w << 3 | (style->has_rex ? style->ext : 0);
     }
     if (t->map) {
         at[nr++] = 0x0f;
@@ -134,9 +158,9 @@ static unsigned put_opcode(const Template *t, uint8_t *at, unsigned ext, bool ha
     return nr;
 }
 
-static bool decodes(const uint8_t *bytes, RhInsn *ret)
+static bool decodes(RhCodeSize code_size, const uint8_t *bytes, RhInsn *ret)
 {
-    return rh_decode(bytes, RH_INSN_MAX, RH_CODE_64, ret) == RH_DECODE_OK && rh_native_is_runnable(ret);
+    return rh_decode(bytes, RH_INSN_MAX, code_size, ret) == RH_DECODE_OK && rh_native_is_runnable(ret);
 }
 
 static bool is_string(const RhInsn *insn)
@@ -145,18 +169,18 @@ static bool is_string(const RhInsn *insn)
 }
 
 /* Adds the template if the decoder takes it: with VEX.vvvv as none, or as a register. */
-static bool consider(Template *t)
+static bool consider(GArray *templates, Template *t)
 {
     uint8_t bytes[32] = { 0 };
     RhInsn insn;
     bool ok = false;
 
     for (unsigned vvvv = 0; vvvv < 2 && !ok; vvvv++) {
-        unsigned nr = put_opcode(t, bytes, 0, false, vvvv * 3);
+        unsigned nr = put_opcode(t, &(Style){ .vvvv = vvvv * 3 }, bytes);
 
         bytes[nr] = (t->is_memory ? 0 : 0xc0) | t->reg << 3 | t->rm;
         bytes[nr + 1] = 0x08;       /* if it is SIB: [rax + rcx] */
-        ok = decodes(bytes, &insn);
+        ok = decodes(t->code_size, bytes, &insn);
     }
     if (!ok || (insn.rep && !is_string(&insn) && insn.op != RH_OP_PAUSE)) {
         return false;
@@ -166,14 +190,14 @@ static bool consider(Template *t)
     return true;
 }
 
-static void consider_modrm(Template *t)
+static void consider_modrm(GArray *templates, Template *t)
 {
     for (unsigned reg = 0; reg < 8; reg++) {
         t->reg = reg;
         t->is_memory = true;
         t->is_rm_fixed = false;
         t->rm = 4;                  /* SIB: gathers have no other form */
-        if (consider(t) && !t->has_modrm) {
+        if (consider(templates, t) && !t->has_modrm) {
             return;
         }
         t->is_memory = false;
@@ -181,37 +205,52 @@ static void consider_modrm(Template *t)
         t->is_rm_fixed = !t->is_vex && ((t->map == 0 && t->opcode >= 0xd8 && t->opcode <= 0xdf) || (t->map == 1 && t->opcode == 1));
         for (unsigned rm = 0; rm < (t->is_rm_fixed ? 8 : 1); rm++) {
             t->rm = rm;
-            if (consider(t) && !t->has_modrm) {
+            if (consider(templates, t) && !t->has_modrm) {
                 return;
             }
         }
     }
 }
 
-static void make_templates(void)
+static GArray *make_templates(RhCodeSize code_size)
 {
     static const uint8_t prefixes[] = { 0, 0x66, 0xf2, 0xf3 };
+    GArray *templates = g_array_new(FALSE, TRUE, sizeof(Template));
 
-    if (templates) {
-        return;
-    }
-    templates = g_array_new(FALSE, TRUE, sizeof(Template));
     for (unsigned i = 0; i < 4 * 256 * RH_COUNT(prefixes) * 2; i++) {
-        Template t = { .map = i / 2048, .opcode = i / 8 % 256, .prefix = prefixes[i / 2 % 4], .w = i & 1 };
+        Template t = { .code_size = code_size, .map = i / 2048, .opcode = i / 8 % 256, .prefix = prefixes[i / 2 % 4], .w = i & 1 };
 
-        consider_modrm(&t);
+        if (!t.w || code_size == RH_CODE_64) {
+            consider_modrm(templates, &t);
+        }
     }
     for (unsigned i = 0; i < 3 * 256 * RH_COUNT(prefixes) * 4; i++) {
-        Template t = { .is_vex = true, .map = 1 + i / 4096, .opcode = i / 16 % 256, .prefix = prefixes[i / 4 % 4], .w = i & 1, .l = i >> 1 & 1 };
+        Template t = { .code_size = code_size, .is_vex = true, .map = 1 + i / 4096, .opcode = i / 16 % 256,
+                       .prefix = prefixes[i / 4 % 4], .w = i & 1, .l = i >> 1 & 1 };
 
-        consider_modrm(&t);
+        consider_modrm(templates, &t);
     }
+    return templates;
 }
 
-unsigned rh_native_nr_templates(void)
+static const GArray *templates_of(RhCodeSize code_size)
 {
-    make_templates();
-    return templates->len;
+    GArray **templates = code_size == RH_CODE_64 ? &templates_64 : &templates_32;
+
+    if (!*templates) {
+        *templates = make_templates(code_size);
+    }
+    return *templates;
+}
+
+static const Template *template_at(RhCodeSize code_size, unsigned nr)
+{
+    return &g_array_index(templates_of(code_size), Template, nr);
+}
+
+unsigned rh_native_nr_templates(RhCodeSize code_size)
+{
+    return templates_of(code_size)->len;
 }
 
 /* ---- values ---- */
@@ -352,7 +391,19 @@ static void random_data(uint64_t *seed, uint8_t ret[RH_NATIVE_DATA_SIZE])
     memcpy(ret, pool + 16 * rh_native_below(seed, SPAN / 16), RH_NATIVE_DATA_SIZE);
 }
 
-void rh_native_state_random(uint64_t *seed, RhNativeState *ret)
+void rh_native_cut(RhNativeState *state)
+{
+    if (state->code_size == RH_CODE_64) {
+        return;
+    }
+    for (unsigned i = 0; i < RH_NR_GPR; i++) {
+        state->gpr[i] = i < 8 ? (uint32_t)state->gpr[i] : 0;
+    }
+    state->fs_base = (uint32_t)state->fs_base;
+    state->gs_base = (uint32_t)state->gs_base;
+}
+
+void rh_native_state_random(RhCodeSize code_size, uint64_t *seed, RhNativeState *ret)
 {
     memset(ret, 0, offsetof(RhNativeState, vector));
     for (unsigned i = 0; i < RH_NR_GPR; i++) {
@@ -371,6 +422,8 @@ void rh_native_state_random(uint64_t *seed, RhNativeState *ret)
     ret->fault = RH_NATIVE_NO_FAULT;
     random_vectors(seed, &ret->vector);
     random_data(seed, ret->data);
+    ret->code_size = code_size;
+    rh_native_cut(ret);
 }
 
 /* ---- operands ---- */
@@ -380,14 +433,26 @@ static uint64_t segment_base(const RhInsn *insn, const RhNativeState *state)
     return insn->segment == RH_FS ? state->fs_base : insn->segment == RH_GS ? state->gs_base : 0;
 }
 
+/* 16-bit offsets reach no data but by FS and GS: their base is moved to where @offset is at @place. */
+static void move_base(const RhInsn *insn, RhNativeState *state, uint16_t offset, uint64_t place)
+{
+    if (insn->segment == RH_FS) {
+        state->fs_base = place - offset;
+    } else if (insn->segment == RH_GS) {
+        state->gs_base = place - offset;
+    }
+}
+
 static uint64_t cut_address(const RhInsn *insn, uint64_t address)
 {
-    return insn->addr_size == 4 ? (uint32_t)address : address;
+    return address & rh_bits(8 * insn->addr_size);
 }
 
 static void set_address(const RhInsn *insn, uint64_t *reg, uint64_t address)
 {
-    *reg = insn->addr_size == 4 ? (*reg & ~UINT64_C(0xffffffff)) | (uint32_t)address : address;
+    uint64_t mask = rh_bits(8 * insn->addr_size);
+
+    *reg = (*reg & ~mask) | (address & mask);
 }
 
 static void put_data(RhNativeState *state, uint64_t at, const void *bytes, unsigned len)
@@ -427,19 +492,43 @@ static uint64_t index_part(const RhInsn *insn, uint64_t *seed, RhNativeState *st
     return state->gpr[insn->index] * insn->scale;
 }
 
+/* Sets the segment's base so that the operand is at a good place. Registers are good for something else, often. */
+static uint64_t aim_memory_16(const RhInsn *insn, RhNativeState *state, uint64_t place)
+{
+    uint64_t base = insn->base == RH_NO_REG ? 0 : state->gpr[insn->base];
+    uint64_t index = insn->index == RH_NO_REG ? 0 : state->gpr[insn->index];
+    uint16_t offset = (uint16_t)(base + index + insn->disp);
+
+    move_base(insn, state, offset, place);
+    return segment_base(insn, state) + offset;
+}
+
+/*
+ * Where there can be no operand, or at the very end of addresses. What goes over that end in a flat segment may raise #GP, #SS or
+ * not, as the processor pleases, SDM vol. 3 §5.3: nothing to compare.
+ */
+static uint64_t far_place(const RhInsn *insn, uint64_t *seed, unsigned size)
+{
+    return insn->addr_size == 8 ? UINT64_C(1) << 63 | rh_native_next(seed) >> 2 : UINT32_MAX - (size < 128 && insn->mem_size ? size : 128) + 1;
+}
+
 /* Sets base and index so that the operand is at a good place. */
 static uint64_t aim_memory(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
 {
     unsigned size = insn->mem_size ? insn->mem_size : 64;
     uint64_t place = random_place(seed, size);
-    uint64_t rest = index_part(insn, seed, state) + insn->disp + segment_base(insn, state);
+    uint64_t rest;
 
+    if (insn->addr_size == 2) {
+        return aim_memory_16(insn, state, place);
+    }
+    rest = index_part(insn, seed, state) + insn->disp + segment_base(insn, state);
     if (insn->traits & RH_INSN_ALIGNED || insn->mem_size >= 16) {
         place = rh_native_one_in(seed, 8) ? place : place & ~UINT64_C(31);
     }
     if (insn->base < RH_NR_GPR) {
-        if (insn->base != RH_RSP && insn->addr_size == 8 && rh_native_one_in(seed, 40)) {
-            place = UINT64_C(1) << 63 | rh_native_next(seed) >> 2;      /* not canonical */
+        if (insn->base != RH_RSP && insn->addr_size == state->code_size && rh_native_one_in(seed, 40)) {
+            place = far_place(insn, seed, size);
         }
         uint64_t base = insn->base == insn->index ? (place - insn->disp) / (1u + insn->scale) : place - rest;
 
@@ -455,7 +544,7 @@ static uint64_t aim_memory(const RhInsn *insn, uint64_t *seed, RhNativeState *st
 static uint64_t random_target(uint64_t *seed)
 {
     switch (rh_native_below(seed, 8)) {
-    case 0:  return UINT64_C(1) << 62 | rh_native_next(seed) >> 8;
+    case 0:  return UINT64_C(1) << 62 | 1u << 30 | rh_native_next(seed) >> 8;
     case 1:  return 0x7000 + rh_native_below(seed, 256);
     default: return RH_NATIVE_CODE + 16 + rh_native_below(seed, 0x700);
     }
@@ -483,7 +572,9 @@ static void aim_string(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
 
         set_address(insn, &state->gpr[RH_RCX], count);
     }
-    if (insn->op == RH_OP_MOVS || insn->op == RH_OP_CMPS || insn->op == RH_OP_LODS) {
+    if (insn->addr_size == 2) {
+        move_base(insn, state, (uint16_t)state->gpr[RH_RSI], state->gpr[RH_RSI]);
+    } else if (insn->op == RH_OP_MOVS || insn->op == RH_OP_CMPS || insn->op == RH_OP_LODS) {
         set_address(insn, &state->gpr[RH_RSI], state->gpr[RH_RSI] - segment_base(insn, state));
     }
     /* Runs that are equal for a while */
@@ -555,13 +646,19 @@ static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, u
             state->gpr[insn->reg] = (int64_t)rh_native_below(seed, 16384) - 8192;
         }
         break;
+    case RH_OP_BOUND:
+        if (rh_native_one_in(seed, 2)) {        /* within bounds */
+            put_data(state, memory, (const uint32_t[]){ 0x80008000 }, insn->size);
+            put_data(state, memory + insn->size, (const uint32_t[]){ 0x7fff7fff }, insn->size);
+        }
+        break;
     case RH_OP_XLAT:
         set_address(insn, &state->gpr[RH_RBX], state->gpr[RH_RBX] - segment_base(insn, state));
         break;
     case RH_OP_POPF: {
         uint64_t image = rh_native_next(seed) & ~(uint64_t)(RH_RFLAGS_TF | RH_RFLAGS_AC);
 
-        put_data(state, state->gpr[RH_RSP], &image, 8);
+        put_data(state, state->gpr[RH_RSP], &image, insn->size);
         break;
     }
     case RH_OP_LDMXCSR: {
@@ -591,35 +688,28 @@ static void aim_rest(const RhInsn *insn, uint64_t *seed, RhNativeState *state, u
     }
 }
 
-bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret)
+bool rh_native_case_set(RhCodeSize code_size, const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret)
 {
     uint64_t memory = 0;
 
-    if (rh_decode(code, len, RH_CODE_64, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn) || is_astray(&ret->insn)) {
+    if (rh_decode(code, len, code_size, &ret->insn) != RH_DECODE_OK || !rh_native_is_runnable(&ret->insn) || is_astray(&ret->insn)) {
         return false;
     }
     ret->len = ret->insn.len;
     memcpy(ret->code, code, ret->len);
     ret->nr_insns = 1;
-    rh_native_state_random(seed, &ret->before);
+    rh_native_state_random(code_size, seed, &ret->before);
     if (ret->insn.has_mem) {
         memory = aim_memory(&ret->insn, seed, &ret->before);
     }
     aim_rest(&ret->insn, seed, &ret->before, memory);
+    rh_native_cut(&ret->before);
     ret->undefined_flags = rh_native_undefined_flags(&ret->insn, &ret->before);
     ret->undefined_flags_at_fault = 0;
     return true;
 }
 
 /* ---- code ---- */
-
-typedef struct Style {      /* what stands around the template */
-    uint8_t nr_extra;
-    uint8_t extra[4];       /* redundant prefixes */
-    bool has_rex;
-    uint8_t ext;            /* R, X, B */
-    uint8_t vvvv;
-} Style;
 
 static uint8_t random_mod_rm(const Template *t, uint64_t *seed)
 {
@@ -635,7 +725,7 @@ static unsigned put_code(const Template *t, const Style *style, uint64_t *seed, 
 
     memcpy(bytes, style->extra, style->nr_extra);
     nr = style->nr_extra;
-    nr += put_opcode(t, bytes + nr, style->has_rex ? style->ext : 0, style->has_rex, style->vvvv);
+    nr += put_opcode(t, style, bytes + nr);
     if (t->has_modrm) {
         bytes[nr++] = random_mod_rm(t, seed);
     }
@@ -651,7 +741,7 @@ static void fix_displacement(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
     unsigned at = insn->modrm_at + 1 + ((insn->modrm & 7) == 4);
     int64_t disp = (int64_t)rh_native_below(seed, 0x2000) - 0x1000;
 
-    if (!insn->has_mem) {
+    if (!insn->has_mem || insn->addr_size == 2) {
         return;
     }
     if (!insn->has_modrm) {                     /* moffs */
@@ -698,12 +788,12 @@ static void fix_immediate(const RhInsn *insn, uint64_t *seed, uint8_t *bytes)
 static bool make_code(const Template *t, const Style *style, uint64_t *seed, uint8_t bytes[32], RhInsn *ret)
 {
     put_code(t, style, seed, bytes);
-    if (!decodes(bytes, ret)) {
+    if (!decodes(t->code_size, bytes, ret)) {
         return false;
     }
     fix_displacement(ret, seed, bytes);
     fix_immediate(ret, seed, bytes);
-    return decodes(bytes, ret);
+    return decodes(t->code_size, bytes, ret);
 }
 
 static bool make_case(const Template *t, const Style *style, uint64_t *seed, RhNativeCase *ret)
@@ -711,13 +801,14 @@ static bool make_case(const Template *t, const Style *style, uint64_t *seed, RhN
     uint8_t bytes[32];
     RhInsn insn;
 
-    return make_code(t, style, seed, bytes, &insn) && rh_native_case_set(bytes, insn.len, seed, ret);
+    return make_code(t, style, seed, bytes, &insn) && rh_native_case_set(t->code_size, bytes, insn.len, seed, ret);
 }
 
 static void random_style(const Template *t, uint64_t *seed, Style *ret)
 {
-    ret->has_rex = t->is_vex || rh_native_one_in(seed, 2);
-    ret->ext = rh_native_below(seed, 8);
+    ret->has_rex = rh_native_one_in(seed, 2) && t->code_size == RH_CODE_64;
+    ret->ext = rh_native_below(seed, 8) & (t->code_size == RH_CODE_64 ? 7 : 1);
+    ret->is_short = rh_native_one_in(seed, 2);
     ret->vvvv = rh_native_below(seed, 16);
     ret->nr_extra = 0;
 }
@@ -729,24 +820,26 @@ static void random_prefixes(const Template *t, uint64_t *seed, Style *style)
     for (style->nr_extra = 0; style->nr_extra < 3 && rh_native_one_in(seed, 2); style->nr_extra++) {
         style->extra[style->nr_extra] = prefixes[rh_native_below(seed, RH_COUNT(prefixes))];
     }
+    /* Few 16-bit addresses without FS or GS: they all fault. */
+    if (t->code_size == RH_CODE_32 && memchr(style->extra, 0x67, style->nr_extra) && !rh_native_one_in(seed, 8)) {
+        style->extra[style->nr_extra++] = 0x64 | rh_native_below(seed, 2);
+    }
 }
 
-void rh_native_code_random(uint64_t *seed, RhInsn *ret)
+void rh_native_code_random(RhCodeSize code_size, uint64_t *seed, RhInsn *ret)
 {
     uint8_t bytes[32];
     Style style;
     const Template *t;
 
-    make_templates();
     do {
-        t = &g_array_index(templates, Template, rh_native_below(seed, templates->len));
+        t = template_at(code_size, rh_native_below(seed, rh_native_nr_templates(code_size)));
         random_style(t, seed, &style);
     } while (!make_code(t, &style, seed, bytes, ret));
 }
 
-static void make_any(unsigned nr, bool has_prefixes, uint64_t *seed, RhNativeCase *ret)
+static void make_any(const Template *t, bool has_prefixes, uint64_t *seed, RhNativeCase *ret)
 {
-    const Template *t = &g_array_index(templates, Template, nr);
     Style style;
 
     for (unsigned i = 0; i < 64; i++) {
@@ -762,18 +855,16 @@ static void make_any(unsigned nr, bool has_prefixes, uint64_t *seed, RhNativeCas
         }
     }
     /* A combination that hardly ever is valid: something else in its place */
-    g_assert(rh_native_case_set((const uint8_t[]){ 0x90 }, 1, seed, ret));
+    g_assert(rh_native_case_set(t->code_size, (const uint8_t[]){ 0x90 }, 1, seed, ret));
 }
 
-void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret)
+void rh_native_case_nth(RhCodeSize code_size, unsigned nr, uint64_t *seed, RhNativeCase *ret)
 {
-    make_templates();
-    g_assert(nr < templates->len);
-    make_any(nr, false, seed, ret);
+    g_assert(nr < rh_native_nr_templates(code_size));
+    make_any(template_at(code_size, nr), false, seed, ret);
 }
 
-void rh_native_case_random(uint64_t *seed, RhNativeCase *ret)
+void rh_native_case_random(RhCodeSize code_size, uint64_t *seed, RhNativeCase *ret)
 {
-    make_templates();
-    make_any(rh_native_below(seed, templates->len), true, seed, ret);
+    make_any(template_at(code_size, rh_native_below(seed, rh_native_nr_templates(code_size))), true, seed, ret);
 }

@@ -1,5 +1,6 @@
 /*
  * The interpreter against the processor: each encoding that the decoder knows, and then random ones, with operands of all kinds.
+ * 64-bit code, and 32-bit code in each mode that has it.
  * TCG_SEED and TCG_CASES in the environment choose what is random and how much of it.
  */
 #include "tests/tcg/check.h"
@@ -10,23 +11,27 @@ enum {
     CODE_AT = RH_NATIVE_CODE + RH_NATIVE_CODE_AT,
     PTE_READ = 5, PTE_WRITE = 7,            /* present, user */
     MAX_STEPS = 100000,
-    CASES = 20000,                          /* random ones */
+    CASES = 20000, CASES_32 = 4000,         /* random ones */
 };
 #define CR4 (0x600u | 0x10000u | 0x40000u)  /* OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE */
+
+static const RigMode mode_long = RIG_LONG, mode_compat = RIG_COMPAT, mode_paged = RIG_PAGED, mode_pae = RIG_PAE;
 
 static Rig *rig;
 
 /* A program's view: one page of code, two of data, and nothing else, not even where the rig has its tables. */
-static void make_machine(void)
+static void make_machine(RigMode mode)
 {
+    uint64_t large = mode == RIG_PAGED ? 4 << 20 : 2 << 20;
+
     rig = rig_new();
-    rig_enter(rig, RIG_LONG, 3);
+    rig_enter(rig, mode, 3);
     rig_map(rig, RH_NATIVE_CODE, CODE_GPA | PTE_READ, RH_PAGE_SIZE);
     for (unsigned at = 0; at < RH_NATIVE_DATA_SIZE; at += RH_PAGE_SIZE) {
         rig_map(rig, RH_NATIVE_DATA + at, (DATA_GPA + at) | PTE_WRITE, RH_PAGE_SIZE);
     }
-    for (uint64_t at = 0; at < RIG_RAM_SIZE; at += 2 << 20) {
-        rig_poke(rig, rig_entry_at(rig, at, 2 << 20), 8, 0);
+    for (uint64_t at = 0; at < RIG_RAM_SIZE; at += large) {
+        rig_map(rig, at, 0, large);
     }
     rig->cpu->seg[RH_TR].limit = 0;         /* no ports, and nothing to look for in memory that is not mapped */
     rig->cpu->cr4 |= CR4;
@@ -57,6 +62,7 @@ static void get_state(RhNativeState *after)
 
     memcpy(after->gpr, cpu->gpr, sizeof(cpu->gpr));
     after->rip = cpu->rip;
+    after->code_size = rig->mode == RIG_LONG ? RH_CODE_64 : RH_CODE_32;
     after->rflags = cpu->rflags;
     after->fs_base = cpu->seg[RH_FS].base;
     after->gs_base = cpu->seg[RH_GS].base;
@@ -82,19 +88,75 @@ static void run(const RhNativeState *before, const uint8_t *code, size_t len, Rh
     after->fault_cr2 = !is_done && cpu->fault.vector == RH_EXC_PF ? cpu->fault.cr2 : 0;
 }
 
-static void test_systematic(void)
+static void leave(void)
 {
-    rh_check_systematic(3, run);
+    if (rig) {
+        rig_free(g_steal_pointer(&rig));
+    }
 }
 
-static void test_random(void)
+static RhCodeSize enter(const RigMode *mode)
 {
-    rh_check_random(CASES, run);
+    if (!rig || rig->mode != *mode) {
+        leave();
+        make_machine(*mode);
+    }
+    return *mode == RIG_LONG ? RH_CODE_64 : RH_CODE_32;
 }
 
-static void test_strings(void)
+static void test_systematic(gconstpointer mode)
 {
-    rh_check_strings(CASES, run);
+    RhCodeSize code_size = enter(mode);
+
+    rh_check_systematic(code_size, code_size == RH_CODE_64 ? 3 : 1, run);
+}
+
+static void test_random(gconstpointer mode)
+{
+    RhCodeSize code_size = enter(mode);
+
+    rh_check_random(code_size, code_size == RH_CODE_64 ? CASES : CASES_32, run);
+}
+
+static void test_strings(gconstpointer mode)
+{
+    RhCodeSize code_size = enter(mode);
+
+    rh_check_strings(code_size, code_size == RH_CODE_64 ? CASES : CASES_32, run);
+}
+
+static void test_skip(gconstpointer why)
+{
+    g_test_skip(why);
+}
+
+static void add(const char *where, const RigMode *mode)
+{
+    static const struct { const char *name; GTestDataFunc test; } tests[] = {
+        { "random", test_random }, { "strings", test_strings }, { "systematic", test_systematic },
+    };
+    bool is_legacy = *mode == RIG_PAGED || *mode == RIG_PAE;    /* what is different there are segments and pages */
+
+    for (unsigned i = 0; i < RH_COUNT(tests); i++) {
+        g_autofree char *path = g_strdup_printf("/tcg-interp-native/%s%s", where, tests[i].name);
+
+        if (!is_legacy || tests[i].test != test_systematic) {
+            g_test_add_data_func(path, mode, tests[i].test);
+        }
+    }
+}
+
+static void add_32(void)
+{
+    const char *why;
+
+    if (!rh_native_init_32(&why)) {
+        g_test_add_data_func("/tcg-interp-native/32", why, test_skip);
+        return;
+    }
+    add("compatibility/", &mode_compat);
+    add("32-bit-paging/", &mode_paged);
+    add("pae/", &mode_pae);
 }
 
 int main(int argc, char **argv)
@@ -108,11 +170,9 @@ int main(int argc, char **argv)
         g_print("1..0 # SKIP %s\n", why);
         return 0;
     }
-    make_machine();
-    g_test_add_func("/tcg-interp-native/systematic", test_systematic);
-    g_test_add_func("/tcg-interp-native/random", test_random);
-    g_test_add_func("/tcg-interp-native/strings", test_strings);
+    add("", &mode_long);
+    add_32();
     result = g_test_run();
-    rig_free(rig);
+    leave();
     return result;
 }

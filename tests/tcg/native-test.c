@@ -1,5 +1,5 @@
 /*
- * The native runner and its generator: known results, known faults, and that runs repeat.
+ * The native runner and its generator: known results, known faults, and that runs repeat. In 64-bit code and in 32-bit code.
  */
 #include "tests/tcg/native.h"
 
@@ -11,7 +11,7 @@ static void begin(void)
 {
     uint64_t seed = 1;
 
-    rh_native_state_random(&seed, &before);
+    rh_native_state_random(RH_CODE_64, &seed, &before);
     memset(before.gpr, 0, sizeof(before.gpr));
     before.gpr[RH_RSP] = DATA + 4096;
     before.rflags = 0x202;
@@ -208,15 +208,106 @@ static void test_details(void)
     assert_fault(RH_EXC_GP);
 }
 
+/* ---- 32-bit code ---- */
+
+static void begin_32(void)
+{
+    begin();
+    before.code_size = RH_CODE_32;
+}
+
+static void test_registers_32(void)
+{
+    begin_32();
+    for (unsigned i = 0; i < 8; i++) {
+        before.gpr[i] = 0x01010101 * (i + 1);
+    }
+    before.fs_base = 0x1000;
+    before.gs_base = 0x2000;
+    RUN(0x41);                                      /* inc ecx */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmphex(after.rip, ==, CODE + 1);
+    for (unsigned i = 0; i < 8; i++) {
+        g_assert_cmphex((uint32_t)after.gpr[i], ==, 0x01010101 * (i + 1) + (i == RH_RCX));
+    }
+    g_assert_cmphex(after.fs_base, ==, 0x1000);
+    g_assert_cmphex(after.gs_base, ==, 0x2000);
+    g_assert_cmpmem(after.vector.xmm, sizeof(after.vector.xmm), before.vector.xmm, sizeof(before.vector.xmm));
+    g_assert_cmpmem(after.vector.ymm_high, sizeof(after.vector.ymm_high), before.vector.ymm_high, sizeof(before.vector.ymm_high));
+    before.gpr[RH_RSP] = DATA + 64;
+    RUN(0x60);                                      /* pusha */
+    g_assert_cmphex(after.gpr[RH_RSP], ==, DATA + 32);
+    g_assert_cmphex(*(uint32_t *)(after.data + 32), ==, before.gpr[RH_RDI]);
+}
+
+static void test_memory_32(void)
+{
+    begin_32();
+    before.data[64] = 0x5a;
+    RUN(0x8a, 0x05, 0x40, 0x00, 0x00, 0x20);        /* mov al, [DATA + 64]: absolute */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0x5a);
+    before.gpr[RH_RBX] = 0xffff;
+    before.gpr[RH_RSI] = 0x41;
+    before.fs_base = DATA;
+    RUN(0x64, 0x67, 0x8a, 0x00);                    /* mov al, fs:[bx + si] */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0x5a);
+    before.gs_base = DATA;
+    RUN(0x65, 0xa0, 0x40, 0x00, 0x00, 0x00);        /* mov al, gs:[64] */
+    g_assert_cmphex(after.gpr[RH_RAX], ==, 0x5a);
+}
+
+static void test_faults_32(void)
+{
+    begin_32();
+    before.gpr[RH_RDI] = DATA_END - 2;
+    RUN(0x89, 0x07);
+    assert_fault(RH_EXC_PF);
+    g_assert_cmphex(after.fault_cr2, ==, DATA_END);
+    g_assert_cmphex(after.fault_error, ==, 6);
+    RUN(0xd4, 0x00);                                /* aam 0 */
+    assert_fault(RH_EXC_DE);
+    before.gpr[RH_RDI] = DATA;
+    before.gpr[RH_RAX] = 0x80000000;
+    memset(before.data, 0, 8);
+    RUN(0x62, 0x07);                                /* bound */
+    assert_fault(RH_EXC_BR);
+    RUN(0xf4);
+    assert_fault(RH_EXC_GP);
+    RUN(0x0f, 0x0b);
+    assert_fault(RH_EXC_UD);
+    before.rflags |= RH_FLAG_OF;
+    RUN(0xce);                                      /* into, a trap */
+    g_assert_cmpuint(after.fault, ==, RH_EXC_OF);
+    g_assert_cmphex(after.rip, ==, CODE + 1);
+}
+
+static void test_jumps_32(void)
+{
+    begin_32();
+    RUN(0xeb, 0x20);
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmphex(after.rip, ==, CODE + 0x22);
+    RUN(0x66, 0xe9, 0x20, 0x00);                    /* 16 bits of EIP are left */
+    g_assert_cmpuint(after.fault, ==, RH_NATIVE_NO_FAULT);
+    g_assert_cmphex(after.rip, ==, (CODE + 0x24) & 0xffff);
+    RUN(0xe8, 0x40, 0, 0, 0);
+    g_assert_cmphex(after.rip, ==, CODE + 0x45);
+    g_assert_cmphex(after.gpr[RH_RSP], ==, DATA + 4096 - 4);
+}
+
+/* ---- the generators ---- */
+
+static const RhCodeSize size_64 = RH_CODE_64, size_32 = RH_CODE_32;
+
 /* The same start gives the same end, also where the generator goes over the edges. */
-static void test_repeats(void)
+static void test_repeats(gconstpointer code_size)
 {
     uint64_t seed = 42;
     RhNativeCase at;
     unsigned nr_faults = 0;
 
     for (unsigned i = 0; i < 5000; i++) {
-        rh_native_case_random(&seed, &at);
+        rh_native_case_random(*(const RhCodeSize *)code_size, &seed, &at);
         g_autofree char *text = rh_native_check(&at, rh_native_run);
 
         g_assert_cmpstr(text, ==, NULL);
@@ -228,21 +319,21 @@ static void test_repeats(void)
     g_assert_cmpuint(nr_faults, <, 3000);
 }
 
-/* #UD by privilege */
+/* #UD by privilege, or because the CPU is not AMD's */
 static bool is_supervisor(const RhInsn *insn)
 {
-    return insn->op == RH_OP_UD || insn->op == RH_OP_RSM || insn->op == RH_OP_CLAC || insn->op == RH_OP_STAC;
+    return insn->op == RH_OP_SYSRET || insn->op == RH_OP_UD || insn->op == RH_OP_RSM || insn->op == RH_OP_CLAC || insn->op == RH_OP_STAC;
 }
 
 /* Sequences come to their end, mostly, and repeat. */
-static void test_sequences(void)
+static void test_sequences(gconstpointer code_size)
 {
     uint64_t seed = 99;
     RhNativeCase at;
     unsigned nr_ends = 0;
 
     for (unsigned i = 0; i < 1000; i++) {
-        rh_native_case_sequence(8, &seed, &at);
+        rh_native_case_sequence(*(const RhCodeSize *)code_size, 8, &seed, &at);
         g_autofree char *text = rh_native_check(&at, rh_native_run);
 
         g_assert_cmpstr(text, ==, NULL);
@@ -257,14 +348,15 @@ static void test_sequences(void)
 }
 
 /* Each template once: whatever the decoder says is valid must not be #UD, and end where the decoder says it does. */
-static void test_templates(void)
+static void test_templates(gconstpointer data)
 {
+    RhCodeSize code_size = *(const RhCodeSize *)data;
     uint64_t seed = 7;
     RhNativeCase at;
 
-    g_test_message("%u templates", rh_native_nr_templates());
-    for (unsigned i = 0; i < rh_native_nr_templates(); i++) {
-        rh_native_case_nth(i, &seed, &at);
+    g_test_message("%u templates", rh_native_nr_templates(code_size));
+    for (unsigned i = 0; i < rh_native_nr_templates(code_size); i++) {
+        rh_native_case_nth(code_size, i, &seed, &at);
         rh_native_run(&at.before, at.code, at.len, &after);
         bool is_ud = after.fault == RH_EXC_UD && !is_supervisor(&at.insn);
 
@@ -301,7 +393,7 @@ static void check_reserved(const uint8_t bytes[RH_INSN_MAX])
 {
     RhInsn insn;
 
-    if (rh_decode(bytes, RH_INSN_MAX, RH_CODE_64, &insn) != RH_DECODE_OK || insn.op != RH_OP_INVALID || is_beyond(&insn) ||
+    if (rh_decode(bytes, RH_INSN_MAX, before.code_size, &insn) != RH_DECODE_OK || insn.op != RH_OP_INVALID || is_beyond(&insn) ||
         (insn.map == 0 && (insn.opcode == 0x62 || insn.opcode == 0x8f))) {      /* EVEX; XOP */
         return;
     }
@@ -313,12 +405,13 @@ static void check_reserved(const uint8_t bytes[RH_INSN_MAX])
 }
 
 /* What the decoder says is reserved is #UD: all opcodes, many ModRM. By hand (-m slow): a CPU newer than this list may fail it. */
-static void test_reserved(void)
+static void test_reserved(gconstpointer code_size)
 {
     static const uint8_t prefixes[] = { 0, 0x66, 0xf3, 0xf2, 0xf0 };
     static const uint8_t modrms[] = { 0x00, 0x04, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7 };
 
     begin();
+    before.code_size = *(const RhCodeSize *)code_size;
     for (unsigned i = 0; i < RH_NR_GPR; i++) {
         before.gpr[i] = DATA + 4096;
     }
@@ -358,7 +451,7 @@ static void test_compare(void)
     RhNativeCase at;
     RhNativeState other;
 
-    g_assert_true(rh_native_case_set(code, sizeof(code), &seed, &at));
+    g_assert_true(rh_native_case_set(RH_CODE_64, code, sizeof(code), &seed, &at));
     rh_native_run(&at.before, at.code, at.len, &after);
     other = after;
     other.rflags ^= RH_FLAG_AF;                             /* undefined */
@@ -378,12 +471,32 @@ static void test_compare(void)
     g_assert_nonnull(strstr(rest, "; byte at 2000004d is "));
 }
 
+static void test_skip(gconstpointer why)
+{
+    g_test_skip(why);
+}
+
+static void add_generators(const char *suffix, const RhCodeSize *code_size)
+{
+    static const struct { const char *name; GTestDataFunc test; } tests[] = {
+        { "repeats", test_repeats }, { "sequences", test_sequences }, { "templates", test_templates },
+    };
+
+    for (unsigned i = 0; i < RH_COUNT(tests); i++) {
+        g_autofree char *path = g_strdup_printf("/tcg/native/%s%s", tests[i].name, suffix);
+
+        g_test_add_data_func(path, code_size, tests[i].test);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; GTestFunc test; } tests[] = {
         { "registers", test_registers }, { "add", test_add }, { "memory", test_memory }, { "vector", test_vector },
         { "faults", test_faults }, { "float-faults", test_float_faults }, { "jumps", test_jumps }, { "details", test_details }, { "compare", test_compare },
-        { "repeats", test_repeats }, { "sequences", test_sequences }, { "templates", test_templates },
+    };
+    static const struct { const char *name; GTestFunc test; } tests_32[] = {
+        { "registers-32", test_registers_32 }, { "memory-32", test_memory_32 }, { "faults-32", test_faults_32 }, { "jumps-32", test_jumps_32 },
     };
     const char *why = NULL;
 
@@ -397,8 +510,22 @@ int main(int argc, char **argv)
 
         g_test_add_func(path, tests[i].test);
     }
+    add_generators("", &size_64);
+    if (rh_native_init_32(&why)) {
+        for (unsigned i = 0; i < RH_COUNT(tests_32); i++) {
+            g_autofree char *path = g_strdup_printf("/tcg/native/%s", tests_32[i].name);
+
+            g_test_add_func(path, tests_32[i].test);
+        }
+        add_generators("-32", &size_32);
+        if (g_test_slow()) {
+            g_test_add_data_func("/tcg/native/reserved-32", &size_32, test_reserved);
+        }
+    } else {
+        g_test_add_data_func("/tcg/native/32", why, test_skip);
+    }
     if (g_test_slow()) {
-        g_test_add_func("/tcg/native/reserved", test_reserved);
+        g_test_add_data_func("/tcg/native/reserved", &size_64, test_reserved);
     }
     return g_test_run();
 }

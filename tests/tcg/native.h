@@ -6,13 +6,15 @@
  *   rh_native_run                                runs it natively: state after it, or which exception it raised
  *   rh_native_compare                            says in words how another's result differs, but for what is undefined
  *
- * Whoever tests an engine writes one function of type RhNativeRun that runs one instruction (or a few) of 64-bit user-mode code in it,
+ * Whoever tests an engine writes one function of type RhNativeRun that runs one instruction (or a few) of user-mode code in it,
  * with the memory map below, and calls rh_native_check() in a loop.
  *
- * The code is user-mode (CPL 3, IOPL 0), 64-bit, flat. Memory map, for native runs and for engines:
+ * The code is user-mode (CPL 3, IOPL 0), flat, of 64 bits or of 32 bits in compatibility mode. In the latter FS and GS have the bases of
+ * the state as well, and of registers only the lower halves of the first eight count. Memory map, for native runs and for engines:
  *   RH_NATIVE_CODE  one page, read and execute: code at RH_NATIVE_CODE + RH_NATIVE_CODE_AT, the rest is INT3
  *   RH_NATIVE_DATA  RH_NATIVE_DATA_SIZE bytes, read and write: RhNativeState.data; stack, strings and operands are here
  *   nothing else is mapped: an access elsewhere is #PF or, where not canonical, #GP or #SS.
+ * 16-bit addresses reach data by FS and GS alone: those of other segments are below 64 KiB, where nothing is.
  *
  * Not thread-safe: one thread at a time. Linux on x86-64 with FSGSBASE.
  */
@@ -36,6 +38,7 @@ typedef struct RhNativeState {
     uint64_t rip;           /* before: set by the runner; after: of the next instruction, or of the one that raised */
     uint64_t rflags;        /* status flags and DF before; after: all but RF */
     uint64_t fs_base, gs_base;
+    uint8_t code_size;      /* RhCodeSize: 64 or 32 bits */
     /* after only: the exception. Traps (INT3, INT1) have rip behind the instruction */
     uint8_t fault;          /* vector, RH_EXC_*; RH_NATIVE_NO_FAULT */
     uint32_t fault_error;   /* error code, for exceptions that have one; 0 else */
@@ -63,8 +66,10 @@ typedef struct RhNativeCase {
 
 /** rh_native_init - map memory, take over signals; false: this machine cannot, *@ret_why says why (static) */
 bool rh_native_init(const char **ret_why);
+/** rh_native_init_32 - may 32-bit code run as well? After rh_native_init; false and *@ret_why likewise */
+bool rh_native_init_32(const char **ret_why);
 
-/** rh_native_run - the processor's own answer; a RhNativeRun */
+/** rh_native_run - the processor's own answer; a RhNativeRun, for the code size that @before has */
 void rh_native_run(const RhNativeState *before, const uint8_t *code, size_t len, RhNativeState *after);
 
 /** rh_native_has - may the host's CPU run instructions of @feature? */
@@ -78,24 +83,24 @@ bool rh_native_is_runnable(const RhInsn *insn);
 
 /**
  * rh_native_nr_templates - number of different encodings that the systematic generator knows: each valid combination of map, opcode,
- * mandatory prefix, operand size, VEX.L, VEX.W, ModRM.reg, and register or memory operand, as the decoder sees it
+ * mandatory prefix, operand size, VEX.L, VEX.W, ModRM.reg, and register or memory operand, as the decoder sees it in code of @code_size
  */
-unsigned rh_native_nr_templates(void);
-/** rh_native_case_nth - template @nr (below rh_native_nr_templates) with registers, addresses, immediates and state from *@seed */
-void rh_native_case_nth(unsigned nr, uint64_t *seed, RhNativeCase *ret);
-/** rh_native_case_random - any template; besides, redundant prefixes, segment overrides, 32-bit addresses */
-void rh_native_case_random(uint64_t *seed, RhNativeCase *ret);
-/** rh_native_case_string - a string instruction at an edge: of pages, of counts, of 32-bit addresses */
-void rh_native_case_string(uint64_t *seed, RhNativeCase *ret);
+unsigned rh_native_nr_templates(RhCodeSize code_size);
+/** rh_native_case_nth - template @nr (below rh_native_nr_templates of @code_size) with registers, addresses, immediates and state from *@seed */
+void rh_native_case_nth(RhCodeSize code_size, unsigned nr, uint64_t *seed, RhNativeCase *ret);
+/** rh_native_case_random - any template; besides, redundant prefixes, segment overrides, shorter addresses */
+void rh_native_case_random(RhCodeSize code_size, uint64_t *seed, RhNativeCase *ret);
+/** rh_native_case_string - a string instruction at an edge: of pages, of counts, of shorter addresses */
+void rh_native_case_string(RhCodeSize code_size, uint64_t *seed, RhNativeCase *ret);
 /**
  * rh_native_case_sequence - up to @max_insns instructions, among them conditional jumps over the next one: flags made by one are read by
  * others, registers are reused. Nothing depends on undefined results.
  */
-void rh_native_case_sequence(unsigned max_insns, uint64_t *seed, RhNativeCase *ret);
+void rh_native_case_sequence(RhCodeSize code_size, unsigned max_insns, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_case_set - that code, with registers set so that its operands lie in data; false: not valid, not runnable, or its operand cannot be aimed */
-bool rh_native_case_set(const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret);
+bool rh_native_case_set(RhCodeSize code_size, const uint8_t *code, unsigned len, uint64_t *seed, RhNativeCase *ret);
 /** rh_native_state_random - a state of edge values; RSP, RSI, RDI, RBX and RBP point into data */
-void rh_native_state_random(uint64_t *seed, RhNativeState *ret);
+void rh_native_state_random(RhCodeSize code_size, uint64_t *seed, RhNativeState *ret);
 /** rh_native_next - the generator's random numbers: 64 bits, from *@seed, which must not be 0 */
 uint64_t rh_native_next(uint64_t *seed);
 

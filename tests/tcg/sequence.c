@@ -6,6 +6,7 @@
 
 typedef struct Sequence {
     RhNativeCase *at;
+    RhCodeSize code_size;
     uint32_t undefined;         /* status flags that may be undefined here */
     uint32_t ever_undefined;
     uint16_t changed;           /* general registers that may hold anything by now: they are no good as addresses */
@@ -46,7 +47,7 @@ static bool may_keep_flags(const RhInsn *insn)
 static uint16_t implicit_pointers(const RhInsn *insn)
 {
     switch (insn->op) {
-    case RH_OP_PUSH: case RH_OP_POP: case RH_OP_PUSHF: case RH_OP_ENTER: case RH_OP_LEAVE:
+    case RH_OP_PUSH: case RH_OP_POP: case RH_OP_PUSHA: case RH_OP_POPA: case RH_OP_PUSHF: case RH_OP_ENTER: case RH_OP_LEAVE:
         return BIT(RH_RSP) | BIT(RH_RBP);
     case RH_OP_MOVS ... RH_OP_OUTS:
         return BIT(RH_RSI) | BIT(RH_RDI);
@@ -57,9 +58,12 @@ static uint16_t implicit_pointers(const RhInsn *insn)
     }
 }
 
-/* Registers named by the encoding, in whatever role, and what LEAVE loads */
+/* Registers named by the encoding, in whatever role, and what LEAVE and POPA load */
 static uint16_t maybe_changed(const RhInsn *insn)
 {
+    if (insn->op == RH_OP_POPA) {
+        return 0xff;
+    }
     return BIT(insn->reg) | BIT(insn->rm) | BIT(insn->vvvv) | (insn->op == RH_OP_LEAVE ? BIT(RH_RSP) | BIT(RH_RBP) : 0);
 }
 
@@ -74,7 +78,7 @@ static bool is_memory_steady(const Sequence *s, const RhInsn *insn)
     bool is_pointer = insn->base == RH_RSI || insn->base == RH_RDI || insn->base == RH_RBX;
     bool is_base_good = insn->base == RH_REG_RIP || insn->base == RH_NO_REG || (is_pointer && !(s->changed & BIT(insn->base)));
 
-    return is_base_good && insn->index == RH_NO_REG && insn->segment != RH_FS && insn->segment != RH_GS && insn->addr_size == 8 && insn->has_modrm;
+    return is_base_good && insn->index == RH_NO_REG && insn->segment != RH_FS && insn->segment != RH_GS && insn->addr_size == s->code_size && insn->has_modrm;
 }
 
 static bool fits(const Sequence *s, const RhInsn *insn)
@@ -82,10 +86,16 @@ static bool fits(const Sequence *s, const RhInsn *insn)
     switch (insn->op) {
     case RH_OP_BSF: case RH_OP_BSR:             /* undefined destinations */
     case RH_OP_POPF: case RH_OP_WRFSBASE: case RH_OP_WRGSBASE: case RH_OP_LDMXCSR:
-    case RH_OP_UD: case RH_OP_NOP:              /* there are enough of those */
+    case RH_OP_UD: case RH_OP_NOP: case RH_OP_BOUND:    /* there are enough of those */
         return false;
     case RH_OP_SHLD: case RH_OP_SHRD:
         if (insn->size == 2 && is_counted_by_cl(insn)) {
+            return false;
+        }
+        break;
+    case RH_OP_JCC:
+        /* 16-bit jumps leave 32-bit code. */
+        if (s->code_size == RH_CODE_32 && insn->has_66) {
             return false;
         }
         break;
@@ -132,7 +142,7 @@ static void append(Sequence *s, const RhInsn *insn, uint64_t *seed)
 static void pick(const Sequence *s, uint64_t *seed, RhInsn *ret)
 {
     do {
-        rh_native_code_random(seed, ret);
+        rh_native_code_random(s->code_size, seed, ret);
     } while (!fits(s, ret));
 }
 
@@ -154,12 +164,12 @@ static void append_jump(Sequence *s, const RhInsn *jump, uint64_t *seed)
     s->undefined |= undefined;
 }
 
-void rh_native_case_sequence(unsigned max_insns, uint64_t *seed, RhNativeCase *ret)
+void rh_native_case_sequence(RhCodeSize code_size, unsigned max_insns, uint64_t *seed, RhNativeCase *ret)
 {
-    Sequence s = { .at = ret };
+    Sequence s = { .at = ret, .code_size = code_size };
     unsigned nr = 1 + rh_native_below(seed, max_insns);
 
-    rh_native_state_random(seed, &ret->before);
+    rh_native_state_random(code_size, seed, &ret->before);
     ret->len = ret->nr_insns = 0;
     while (ret->nr_insns < nr && ret->len + 3 * RH_INSN_MAX < sizeof(ret->code)) {
         RhInsn insn;
@@ -171,7 +181,7 @@ void rh_native_case_sequence(unsigned max_insns, uint64_t *seed, RhNativeCase *r
             append(&s, &insn, seed);
         }
     }
-    g_assert(rh_decode(ret->code, ret->len, RH_CODE_64, &ret->insn) == RH_DECODE_OK);
+    g_assert(rh_decode(ret->code, ret->len, code_size, &ret->insn) == RH_DECODE_OK);
     ret->undefined_flags = s.undefined;
     ret->undefined_flags_at_fault = s.ever_undefined;
 }

@@ -1,5 +1,5 @@
 /*
- * The two stages against each other, where the processor cannot be asked: kernel mode, 32-bit and 16-bit code, any control registers.
+ * The two stages against each other, where the processor cannot be asked: kernel mode, 16-bit code, segments, any control registers.
  * Code is made of valid instructions, a few of them changed, with branches among them.
  * TCG_SEED and TCG_CASES in the environment choose what is random and how much of it; TCG_DUMP names a directory for the inputs that fail.
  */
@@ -20,7 +20,7 @@ static size_t make_input(uint64_t *seed, uint8_t *ret)
     while (nr < STAGES_HEADER + len) {
         RhInsn insn;
 
-        rh_native_code_random(seed, &insn);
+        rh_native_code_random(RH_CODE_64, seed, &insn);
         if (rh_native_one_in(seed, 16)) {
             insn.bytes[rh_native_below(seed, insn.len)] = (uint8_t)(rh_native_next(seed) >> 40);
         }

@@ -1,6 +1,6 @@
 /*
- * Makes string instructions in all their forms, at the edges: of pages and of what is mapped, forwards and backwards, with 32-bit
- * addresses whose registers have something in their upper halves, with counts of zero. See native.h.
+ * Makes string instructions in all their forms, at the edges: of pages and of what is mapped, forwards and backwards, with 32-bit and
+ * 16-bit addresses whose registers have something in their upper parts, with counts of zero. See native.h.
  */
 #include "tests/tcg/generate.h"
 
@@ -26,10 +26,24 @@ static uint64_t count(uint64_t *seed)
     }
 }
 
-/* What is above bit 31 of a register means nothing to a 32-bit address. */
+/* What is above bit 31 (15) of a register means nothing to a 32-bit (16-bit) address. */
 static uint64_t dress(const RhInsn *insn, uint64_t *seed, uint64_t value)
 {
-    return insn->addr_size == 4 && !rh_native_one_in(seed, 4) ? (uint32_t)value | rh_native_next(seed) << 32 : value;
+    unsigned bits = 8 * insn->addr_size;
+
+    return insn->addr_size < 8 && !rh_native_one_in(seed, 4) ? (value & rh_bits(bits)) | rh_native_next(seed) << bits : value;
+}
+
+/* 16-bit offsets, at either end of their range, need a base of their own to come to the data. */
+static void aim_16(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
+{
+    uint64_t *base = insn->segment == RH_FS ? &state->fs_base : insn->segment == RH_GS ? &state->gs_base : NULL;
+    uint16_t offset = (uint16_t)(rh_native_below(seed, 64) - 32);
+
+    if (base && insn->addr_size == 2) {
+        *base = edge(seed, insn->size) - offset;
+        state->gpr[RH_RSI] = (state->gpr[RH_RSI] & ~UINT64_C(0xffff)) | offset;
+    }
 }
 
 static void aim(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
@@ -47,6 +61,7 @@ static void aim(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
     if (rh_native_one_in(seed, 16)) {
         state->gpr[RH_RDI] ^= UINT64_C(1) << 62;
     }
+    aim_16(insn, seed, state);
     state->rflags &= ~(uint64_t)RH_RFLAGS_DF;
     state->rflags |= rh_native_one_in(seed, 2) ? RH_RFLAGS_DF : 0;
     if (rh_native_one_in(seed, 2)) {    /* comparisons that go on */
@@ -56,7 +71,7 @@ static void aim(const RhInsn *insn, uint64_t *seed, RhNativeState *state)
     }
 }
 
-void rh_native_case_string(uint64_t *seed, RhNativeCase *ret)
+void rh_native_case_string(RhCodeSize code_size, uint64_t *seed, RhNativeCase *ret)
 {
     static const uint8_t opcodes[] = {
         0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf, 0xa6, 0xa7,
@@ -66,7 +81,7 @@ void rh_native_case_string(uint64_t *seed, RhNativeCase *ret)
     static const uint8_t segments[] = { 0, 0, 0x64, 0x65 };
     uint8_t parts[] = {
         repeats[rh_native_below(seed, RH_COUNT(repeats))], segments[rh_native_below(seed, RH_COUNT(segments))],
-        rh_native_one_in(seed, 2) ? 0x67 : 0, rh_native_one_in(seed, 3) ? 0x66 : 0, rh_native_one_in(seed, 3) ? 0x48 : 0,
+        rh_native_one_in(seed, 2) ? 0x67 : 0, rh_native_one_in(seed, 3) ? 0x66 : 0, rh_native_one_in(seed, 3) && code_size == RH_CODE_64 ? 0x48 : 0,
         opcodes[rh_native_below(seed, RH_COUNT(opcodes))],
     };
     uint8_t code[sizeof(parts)];
@@ -77,7 +92,8 @@ void rh_native_case_string(uint64_t *seed, RhNativeCase *ret)
             code[nr++] = parts[i];
         }
     }
-    g_assert_true(rh_native_case_set(code, nr, seed, ret));
+    g_assert_true(rh_native_case_set(code_size, code, nr, seed, ret));
     aim(&ret->insn, seed, &ret->before);
+    rh_native_cut(&ret->before);
     ret->undefined_flags = rh_native_undefined_flags(&ret->insn, &ret->before);
 }

@@ -52,10 +52,15 @@ void jit_rig_exact(Rig *rig, bool is_exact)
     rig->cpu->tcg->exact_flags = is_exact;
 }
 
+static uint64_t high_base(RigMode mode)
+{
+    return mode >= RIG_LONG ? JIT_RIG_HIGH : mode >= RIG_PAGED ? JIT_RIG_HIGH_32 : 0;
+}
+
 void jit_rig_halt_on_exceptions(Rig *rig)
 {
     RhTcgCpu *cpu = rig->cpu;
-    uint64_t base = rig->mode == RIG_LONG ? JIT_RIG_HIGH : 0;
+    uint64_t base = high_base(rig->mode);
     bool is_real = rig->mode == RIG_REAL;
     uint16_t selector = is_real ? JIT_RIG_HANDLERS >> 4 : rig->mode >= RIG_LONG ? RIG_CODE64 : RIG_CODE32;
 
@@ -72,7 +77,7 @@ void jit_rig_halt_on_exceptions(Rig *rig)
     cpu->gdt.base += base;
     cpu->seg[RH_TR].base += base;
     if (base) {
-        rig_poke(rig, RIG_TSS + 4, 8, base + RIG_RING0_STACK);
+        rig_poke(rig, RIG_TSS + 4, rig->mode >= RIG_LONG ? 8 : 4, base + RIG_RING0_STACK);
     }
     rh_tcg_settle(cpu);
     rh_tlb_flush(cpu, false);
@@ -95,10 +100,10 @@ bool jit_rig_run(Rig *rig, unsigned max_rounds)
 void jit_rig_frame(Rig *rig, JitRigFrame *ret)
 {
     const RhTcgCpu *cpu = rig->cpu;
-    bool is_long = rig->mode == RIG_LONG;
-    unsigned word = is_long ? 8 : 4;
-    uint64_t at = cpu->gpr[RH_RSP] - (is_long ? JIT_RIG_HIGH : 0);
-    uint64_t handlers = JIT_RIG_HANDLERS + (is_long ? JIT_RIG_HIGH : 0);
+    unsigned word = rig->mode >= RIG_LONG ? 8 : 4;
+    uint64_t base = high_base(rig->mode);
+    uint64_t at = cpu->gpr[RH_RSP] - base;
+    uint64_t handlers = JIT_RIG_HANDLERS + base;
     unsigned vector = (unsigned)((cpu->rip - 1 - handlers) / JIT_RIG_PITCH);
     bool has_error = (0x27d00u >> vector & 1) && vector < 32;       /* SDM vol. 3 table 6-1 */
 

@@ -16,8 +16,8 @@ void jit_rig_exact(Rig *rig, bool is_exact);
 void jit_rig_start(RhTcgCpu *cpu, uint64_t code_size);
 void jit_rig_stop(RhTcgCpu *cpu);
 /**
- * jit_rig_halt_on_exceptions - every vector leads to a HLT of its own in ring 0. The 64-bit view of
- * what is needed for it lies at JIT_RIG_HIGH, in supervisor pages; other modes need the rig's identity map.
+ * jit_rig_halt_on_exceptions - every vector leads to a HLT of its own in ring 0. With paging a view of
+ * what is needed for it lies at JIT_RIG_HIGH (long mode) or JIT_RIG_HIGH_32, in supervisor pages.
  */
 void jit_rig_halt_on_exceptions(Rig *rig);
 /** jit_rig_run - run translated code until an exception halts the CPU (or it shuts down); false: not within @max_rounds of rh_jit_run */
@@ -33,5 +33,6 @@ void jit_rig_frame(Rig *rig, JitRigFrame *ret);
 
 enum { JIT_RIG_HANDLERS = 0x20000, JIT_RIG_PITCH = 16, JIT_RIG_VECTORS = 256 };
 #define JIT_RIG_HIGH UINT64_C(0xffff800000000000)
+#define JIT_RIG_HIGH_32 0xc0000000u
 
 #endif
