@@ -138,7 +138,7 @@ static int64_t tcg_tsc_wait(RhVcpu *vcpu, uint64_t tsc)
 
 /* --- vCPUs --- */
 
-#define DEFAULT_TB_SIZE (UINT64_C(64) << 20)
+#define DEFAULT_TB_SIZE (UINT64_C(256) << 20)
 #define MIN_TB_SIZE (UINT64_C(1) << 20)
 
 /* One vCPU's share of tb-size */
@@ -258,7 +258,7 @@ static json_object *get_multi(RhObject *obj, const RhProp *prop)
 
 static const RhProp tcg_props[] = {
     RH_PROP("tb-size", RhTcg, tb_size, .max = 1024,
-            .doc = "memory for translated code of all vCPUs, in MiB; 0: 64; each has 1 at least"),
+            .doc = "memory for translated code of all vCPUs, in MiB; 0: 256; each has 1 at least"),
     RH_PROP("exact-flags", RhTcg, exact_flags, .doc = "keep status flags exact at faults even where nothing can read them"),
     RH_PROP("x-translate", RhTcg, translate, .def = true, .doc = "off: interpret everything"),
     RH_PROP_COMPUTED("thread", .get = get_multi, .set = refuse_single, .doc = "one host thread a vCPU: multi"),

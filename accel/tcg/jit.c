@@ -10,6 +10,7 @@
 
 enum {
     BLOCK_ROOM = 16 * 1024,     /* of code for one block, at most, and of its cold code */
+    COLD_CHUNK = 128 * 1024,
     CODE_PER_BLOCK = 256,       /* bytes, for the number of blocks to reserve */
     TRAPS_PER_BLOCK = 2,
     LINKS_PER_BLOCK = 4,
@@ -19,7 +20,7 @@ enum {
     COLD_PAGES = 4096,
 };
 
-/* --- code memory: the glue, then what is executed as a rule, and in its second half what is not --- */
+/* --- code memory: the glue, then what is executed as a rule; from the other end, chunk by chunk, what is not --- */
 
 static void open_area(RhTcgJit *jit, RhEmit *area, uint8_t *start, uint8_t *end)
 {
@@ -30,11 +31,20 @@ static void open_area(RhTcgJit *jit, RhEmit *area, uint8_t *start, uint8_t *end)
 
 static void open_code(RhTcgJit *jit)
 {
-    size_t glue_len = rh_jit_write_glue(jit);
-    uint8_t *middle = jit->code + jit->code_size / 2;
+    uint8_t *end = jit->code + jit->code_size;
 
-    open_area(jit, &jit->hot, jit->code + glue_len, middle);
-    open_area(jit, &jit->cold, middle, jit->code + jit->code_size);
+    open_area(jit, &jit->hot, jit->code + rh_jit_write_glue(jit), end);
+    open_area(jit, &jit->cold, end, end);
+}
+
+static bool open_cold_chunk(RhTcgJit *jit)
+{
+    if (jit->hot.end - jit->hot.at < COLD_CHUNK + BLOCK_ROOM) {
+        return false;
+    }
+    jit->hot.end -= COLD_CHUNK;
+    open_area(jit, &jit->cold, jit->hot.end, jit->hot.end + COLD_CHUNK);
+    return true;
 }
 
 /* --- memory of the tables: reserved once, touched as they fill --- */
@@ -232,11 +242,13 @@ static RhBlock *new_block(RhTcgJit *jit, uint64_t gpa, uint64_t rip, uint32_t mo
     return block;
 }
 
-static bool has_room(const RhTcgJit *jit)
+static bool find_room(RhTcgJit *jit)
 {
+    if (jit->cold.end - jit->cold.at < BLOCK_ROOM && !open_cold_chunk(jit)) {
+        return false;
+    }
     return jit->nr_blocks < jit->max_blocks && jit->nr_traps + RH_BLOCK_TRAPS <= jit->max_traps &&
-           jit->nr_links + RH_BLOCK_LINKS <= jit->max_links && jit->nr_spans < RH_SPANS && jit->hot.end - jit->hot.at >= BLOCK_ROOM &&
-           jit->cold.end - jit->cold.at >= BLOCK_ROOM;
+           jit->nr_links + RH_BLOCK_LINKS <= jit->max_links && jit->nr_spans < RH_SPANS && jit->hot.end - jit->hot.at >= BLOCK_ROOM;
 }
 
 /* The room for a block's code, out of @area */
@@ -269,8 +281,9 @@ static RhBlock *translate(RhTcgJit *jit, uint64_t gpa, const uint8_t *bytes, uns
                         .exact_flags = cpu->tcg && cpu->tcg->exact_flags, .glue = &jit->glue };
     RhBlock *block;
 
-    if (!has_room(jit)) {
+    if (!find_room(jit)) {
         rh_jit_drop_all(jit);
+        find_room(jit);          /* there is, in tables and memory that are empty */
     }
     t.first_link = jit->nr_links;
     t.e = room_in(&jit->hot);
