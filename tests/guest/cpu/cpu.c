@@ -271,7 +271,7 @@ void cpu_gate_absent(unsigned vector)
 
 void cpu_gate_default(unsigned vector)
 {
-    cpu_gate(vector, KCODE, cpu_stubs[vector], 14, 0, 0);
+    cpu_gate(vector, KCODE, trap_stubs[vector], 14, 0, 0);
 }
 
 void cpu_allow_ports(bool allowed)

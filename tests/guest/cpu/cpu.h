@@ -152,7 +152,7 @@ extern const CpuCase cpu_cases[];       /* the program's; ends with a NULL name 
 
 extern volatile uint64_t cpu_gdt[GDT_SIZE / 8];
 extern volatile uint64_t cpu_idt[512];
-extern char cpu_stubs[256][16];
+extern char trap_stubs[256][16];
 
 /** cpu_descriptor - set GDT entry @selector; @attributes: access byte, and the flags nibble from bit 12 */
 void cpu_descriptor(unsigned selector, ulong base, uint32_t limit, unsigned attributes);

@@ -325,14 +325,14 @@ static void shadow_into_ring_0(void)
 {
     begin();
     cpu_hooks[0x80] = go_on;
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
     cells[0] = UDATA;
     watch((ulong)cells, ON_ACCESS, LEN_1);
     USER(u_ss_and_int, cells);
     write_dr7(0);
     check_trap("mov-ss-int", T_NONE, 0);
     check("mov-ss-int-once", nr_seen, 1);
-    check_seen("mov-ss-int-in-handler", 0, cpu_stubs[0x80], B0);
+    check_seen("mov-ss-int-in-handler", 0, trap_stubs[0x80], B0);
     check("mov-ss-int-cs", seen[0].cs, KCODE);
     cpu_hooks[0x80] = NULL;
     cpu_gate_default(0x80);

@@ -80,21 +80,7 @@ user_enter:
 user_done:
 	ud2
 
-	.p2align 4
-	.globl cpu_stubs
-cpu_stubs:
-	.set v, 0
-	.rept 256
-	.p2align 4
-	.if (v != 8) && (v < 10 || v > 14) && (v != 17) && (v != 21)
-	push $0
-	.endif
-	.byte 0x68			/* push imm32 */
-	.long v
-	jmp common
-	.set v, v + 1
-	.endr
-	.p2align 4
+#include "../micro/stubs.inc"
 common:
 	pushal
 	push %ds

@@ -169,11 +169,11 @@ static void fp_exceptions(void)
 
 static void breakpoints(void)
 {
-    cpu_gate(T_BP, KCODE, cpu_stubs[T_BP], 14, 3, 0);
+    cpu_gate(T_BP, KCODE, trap_stubs[T_BP], 14, 3, 0);
     USER(x_int3, 0);
     check("int3-vector", trap.vector, T_BP);
     check("int3-rip", trap.ip, (ulong)x_int3 + 1);
-    cpu_gate(T_BP, KCODE, cpu_stubs[T_BP], 14, 0, 0);
+    cpu_gate(T_BP, KCODE, trap_stubs[T_BP], 14, 0, 0);
     USER(x_int3, 0);
     check_trap_at("int3-gate-of-ring-0", T_GP, T_BP * 8 + 2, x_int3);
     cpu_gate_default(T_BP);
@@ -187,7 +187,7 @@ static void double_faults(void)
     static char stack[4096] __attribute__((aligned(16)));
 
     *(volatile ulong *)(cpu_tss + 0x2c) = (ulong)stack + sizeof(stack);
-    cpu_gate(T_DF, KCODE, cpu_stubs[T_DF], 14, 0, 2);
+    cpu_gate(T_DF, KCODE, trap_stubs[T_DF], 14, 0, 2);
     cpu_gate_absent(T_GP);
     USER(u_hlt, 0);
     check_trap("df-gp-then-np", T_DF, 0);
@@ -224,7 +224,7 @@ static void fault_in_delivery(void)
 {
     *(volatile ulong *)(cpu_tss + 4) = 1ul << 45;
     *(volatile ulong *)(cpu_tss + 0x34) = RING0_TOP;
-    cpu_gate(T_PF, KCODE, cpu_stubs[T_PF], 14, 0, 3);
+    cpu_gate(T_PF, KCODE, trap_stubs[T_PF], 14, 0, 3);
     USER(x_div, 0);
     check_fault("pf-while-delivering-de", PF_W, (1ul << 45) - 8);
     *(volatile ulong *)(cpu_tss + 4) = RING0_TOP;

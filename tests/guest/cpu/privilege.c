@@ -180,17 +180,17 @@ static void gates(void)
 {
     cpu_user_flags = 2 | F_IF;
     cpu_hooks[0x80] = go_on;
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
     USER(u_int, 0);
     check_trap("interrupt-gate-and-back", T_NONE, 0);
     check("interrupt-gate-rax", trap.ax, 8);
     check("interrupt-gate-if", flags_in_hook & F_IF, 0);
     check("interrupt-gate-cs", cs_in_hook, UCODE);
     check("interrupt-gate-stack", at_in_hook, RING0_TOP - 40);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 15, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 15, 3, 0);
     USER(u_int, 0);
     check("trap-gate-if", flags_in_hook & F_IF, F_IF);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 0, 0);
     cpu_user_flags = 2;
     USER(u_int, 0);
     check_trap("gate-of-ring-0", T_GP, 0x80 * 8 + 2);
@@ -203,16 +203,16 @@ static void bad_gates(void)
     cpu_gate_absent(0x80);
     TRAP(k_int());
     check_trap_at("gate-absent", T_NP, 0x80 * 8 + 2, k_int);
-    cpu_gate(0x80, 0, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, 0, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap_at("gate-null-selector", T_GP, 0, k_int);
-    cpu_gate(0x80, KDATA, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KDATA, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap_at("gate-to-data", T_GP, KDATA, k_int);
-    cpu_gate(0x80, KCODE32, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KCODE32, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap_at("gate-to-32-bit-code", T_GP, KCODE32, k_int);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 12, 0, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 12, 0, 0);
     TRAP(k_int());
     check_trap_at("gate-of-wrong-type", T_GP, 0x80 * 8 + 2, k_int);
     cpu_gate_default(0x80);
@@ -234,12 +234,12 @@ static void ist(void)
 
     cpu_hooks[0x80] = go_on;
     *(volatile ulong *)(cpu_tss + 0x24) = (ulong)stack + sizeof(stack);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 1);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 1);
     TRAP(k_int());
     check("ist-in-ring-0", at_in_hook, (ulong)stack + sizeof(stack) - 40);
     USER(u_int, 0);
     check("ist-from-ring-3", at_in_hook, (ulong)stack + sizeof(stack) - 40);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
     TRAP(k_int_unaligned());
     check("frame-aligned", at_in_hook & 15, 8);
     cpu_hooks[0x80] = NULL;

@@ -237,7 +237,7 @@ static void gates(void)
 {
     cpu_hooks[0x80] = go_on;
     cpu_user_flags = 2 | F_IF;
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
     USER(u_int, 0);
     check_trap("interrupt-gate-and-back", T_NONE, 0);
     check("interrupt-gate-eax", trap.ax, 8);
@@ -246,7 +246,7 @@ static void gates(void)
     check("interrupt-gate-ss", frame_in_hook.ss, UDATA);
     check("interrupt-gate-esp", frame_in_hook.sp, cpu_user_sp - 8);
     check("interrupt-gate-if", flags_in_hook & F_IF, 0);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 15, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 15, 3, 0);
     USER(u_int, 0);
     check("trap-gate-if", flags_in_hook & F_IF, F_IF);
     cpu_user_flags = 2;
@@ -270,20 +270,20 @@ static void bad_gates(void)
     cpu_gate_absent(0x80);
     TRAP(k_int());
     check_trap_at("gate-absent", T_NP, 0x80 * 8 + 2, k_int);
-    cpu_gate(0x80, UCODE, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, UCODE, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap("gate-to-ring-3", T_GP, UCODE & ~3);
-    cpu_gate(0x80, KDATA, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KDATA, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap("gate-to-data", T_GP, KDATA);
-    cpu_gate(0x80, 0, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, 0, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap("gate-null", T_GP, 0);
     cpu_descriptor(ABSENT, 0, 0xfffff, 0xc01b);
-    cpu_gate(0x80, ABSENT, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, ABSENT, trap_stubs[0x80], 14, 0, 0);
     TRAP(k_int());
     check_trap("gate-to-absent", T_NP, ABSENT);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 12, 0, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 12, 0, 0);
     TRAP(k_int());
     check_trap("gate-of-wrong-type", T_GP, 0x80 * 8 + 2);
     cpu_gate_default(0x80);
@@ -455,7 +455,7 @@ static void bad_ring0_stack(void)
 {
     cpu_gate(T_TS, CONFORMING, stranded, 14, 3, 0);
     cpu_gate(T_SS, CONFORMING, stranded, 14, 3, 0);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
     cpu_user_flags = 2;
     wrmsr(MSR_SYSENTER_CS, KCODE);
     wrmsr(MSR_SYSENTER_ESP, RING0_TOP);

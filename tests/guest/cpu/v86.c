@@ -17,8 +17,8 @@ extern char v86_look[], v86_cli[], v86_sti[], v86_pushf[], v86_popf[], v86_popf_
 static void begin(void)
 {
     code16_install();
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 3, 0);
-    cpu_gate(T_BP, KCODE, cpu_stubs[T_BP], 14, 3, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 3, 0);
+    cpu_gate(T_BP, KCODE, trap_stubs[T_BP], 14, 3, 0);
 }
 
 /* It got to its UD2. */
@@ -108,13 +108,13 @@ static void interrupts(void)
     check("monitor-irets-eax", trap.ax, 9);
     check("monitor-stack", at_in_hook, RING0_TOP - 36);
     cpu_hooks[0x80] = NULL;
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 0, 0);
     v86_run(v86_int, F_IOPL3);
     check_trap("int-gate-of-ring-0", T_GP, 0x80 * 8 + 2);
-    cpu_gate(0x80, CONFORMING, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, CONFORMING, trap_stubs[0x80], 14, 3, 0);
     v86_run(v86_int, F_IOPL3);
     check_trap("int-to-conforming", T_GP, CONFORMING);
-    cpu_gate(0x80, UCODE, cpu_stubs[0x80], 14, 3, 0);
+    cpu_gate(0x80, UCODE, trap_stubs[0x80], 14, 3, 0);
     v86_run(v86_int, F_IOPL3);
     check_trap("int-to-ring-3", T_GP, UCODE & ~3);
     cpu_gate_default(0x80);

@@ -57,7 +57,7 @@ static bool begin(const char *name, ulong extensions)
     }
     set_io_base(TSS_IO_MAP);
     for (unsigned i = 0; i < sizeof(vectors); i++) {
-        cpu_gate(vectors[i], KCODE, cpu_stubs[vectors[i]], 14, 3, 0);
+        cpu_gate(vectors[i], KCODE, trap_stubs[vectors[i]], 14, 3, 0);
         handle_8086(vectors[i], vme_handler);
     }
     return true;
@@ -176,7 +176,7 @@ static void to_monitor(void)
     check("int-at-iopl3", trap.vector, 0x80);
     check("int-at-iopl3-ip", trap.ip, (ulong)v86_int_next);
     check_flags("int-at-iopl3-flags", F_VM | F_IF | F_VIF | F_IOPL3);
-    cpu_gate(0x80, KCODE, cpu_stubs[0x80], 14, 0, 0);
+    cpu_gate(0x80, KCODE, trap_stubs[0x80], 14, 0, 0);
     v86_run(v86_int_insn, F_IOPL3);
     check_trap_at("int-at-iopl3-gate-of-ring-0", T_GP, 0x80 * 8 + 2, AS_CODE(v86_int_insn));
     /* No map: it would begin before the TSS, or lie beyond its end. */

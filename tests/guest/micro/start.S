@@ -58,7 +58,7 @@ start64:
 	ltr %ax
 	/* IDT: 256 gates; the stubs are 16 bytes apart */
 	lea idt(%rip), %rdi
-	lea stubs(%rip), %rax
+	lea trap_stubs(%rip), %rax
 	mov $256, %ecx
 1:	mov %rax, %rdx
 	mov %ax, (%rdi)
@@ -117,22 +117,7 @@ ring3_ret:				/* ring 0 again, on the ring 3 trap stack */
 	pop %rbx
 	ret
 
-	/* Stubs: push a dummy error code where the CPU pushes none, then the vector. */
-	.p2align 4
-stubs:
-	.set v, 0
-	.rept 256
-	.p2align 4
-	.if (v == 8) || (v >= 10 && v <= 14) || (v == 17) || (v == 21)
-	.else
-	push $0
-	.endif
-	.byte 0x68			/* push imm32 */
-	.long v
-	jmp common
-	.set v, v + 1
-	.endr
-	.p2align 4
+#include "stubs.inc"
 common:
 	cmp $-1, %rax
 	jne 1f
